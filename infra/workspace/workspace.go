@@ -102,6 +102,8 @@ const (
 	Jump = "127.0.0.1:19090"
 	// Passphrase encrypts the secrets of stack local. It protects nothing that outlives the sandbox, and is therefore no secret itself.
 	Passphrase = "local-sandbox"
+	// CloudflareToken opens the Cloudflare simulator; it has the form of a real one, which clients check.
+	CloudflareToken = "sandbox-cloudflare-token-0123456789abcdef"
 )
 
 // pulumi is the environment of every run of Pulumi in this checkout, whichever the stack.
@@ -116,20 +118,33 @@ func (w Workspace) pulumi() map[string]string {
 	}
 }
 
-// Simulated is the environment of a run against the sandbox's simulators: endpoints, the account that every sandbox has, and where certificates
-// and settings lie. Its values are no secrets: they open nothing but a simulator on this machine.
-func (w Workspace) Simulated() map[string]string {
+// Simulators says where the simulators of one run answer, and where that run keeps its settings and the certificates to trust.
+type Simulators struct {
+	// OVH is the endpoint with its /1.0; Cloudflare is host:port.
+	OVH, Cloudflare string
+	// Folder holds settings.json and ca-bundle.pem.
+	Folder string
+}
+
+// Sandbox is where the simulators of the running sandbox answer.
+func (w Workspace) Sandbox() Simulators {
+	return Simulators{OVH: OVHEndpoint, Cloudflare: CloudflareHostname, Folder: w.Local()}
+}
+
+// env is the environment of a run against simulators, under the names that the field's own tools read. Its values are no secrets: they open
+// nothing but a simulator on this machine.
+func (s Simulators) env() map[string]string {
 	return map[string]string{
-		"OVH_ENDPOINT":             OVHEndpoint,
+		"OVH_ENDPOINT":             s.OVH,
 		"OVH_APPLICATION_KEY":      "sandbox-application-key",
 		"OVH_APPLICATION_SECRET":   "sandbox-application-secret",
 		"OVH_CONSUMER_KEY":         "sandbox-consumer-key",
 		"OVHMETAL_POLL":            "0.2",
-		"CLOUDFLARE_API_TOKEN":     "sandbox-cloudflare-token-0123456789abcdef",
-		"CLOUDFLARE_API_HOSTNAME":  CloudflareHostname,
+		"CLOUDFLARE_API_TOKEN":     CloudflareToken,
+		"CLOUDFLARE_API_HOSTNAME":  s.Cloudflare,
 		"CLOUDFLARE_API_BASE_PATH": "/client/v4",
-		"SSL_CERT_FILE":            w.Path("build", "local", "ca-bundle.pem"),
-		"HAVRE_SETTINGS":           w.Settings(),
+		"SSL_CERT_FILE":            filepath.Join(s.Folder, "ca-bundle.pem"),
+		"HAVRE_SETTINGS":           filepath.Join(s.Folder, "settings.json"),
 		"PULUMI_CONFIG_PASSPHRASE": Passphrase,
 	}
 }
@@ -137,18 +152,20 @@ func (w Workspace) Simulated() map[string]string {
 // LocalEnv is the environment of stack local, as bin/env exports it.
 func (w Workspace) LocalEnv() map[string]string {
 	env := w.pulumi()
-	maps.Copy(env, w.Simulated())
+	maps.Copy(env, w.Sandbox().env())
 	env["PULUMI_BACKEND_URL"] = "file://" + w.Path("build", "state")
 	env["KUBECONFIG"] = w.Kubeconfig()
 	return env
 }
 
-// PreviewEnv is the environment of `make preview`: the simulators, and a backend of its own under build/preview, so that looking at a stack
-// never touches the state of one.
-func (w Workspace) PreviewEnv() map[string]string {
+// Preview is the folder of `make preview`: a backend and settings of its own, so that looking at a stack never touches the state of one.
+func (w Workspace) Preview() string { return w.Path("build", "preview") }
+
+// PreviewEnv is the environment of `make preview` against the simulators given.
+func (w Workspace) PreviewEnv(simulators Simulators) map[string]string {
 	env := w.pulumi()
-	maps.Copy(env, w.Simulated())
-	env["PULUMI_BACKEND_URL"] = "file://" + w.Path("build", "preview", "state")
+	maps.Copy(env, simulators.env())
+	env["PULUMI_BACKEND_URL"] = "file://" + filepath.Join(w.Preview(), "state")
 	return env
 }
 
@@ -189,7 +206,7 @@ func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'
 // Pulumi writes an encrypted copy of every call between engine and plugins to PULUMI_HOME/logs, unasked; at 200 hosts that cost 40 % of the
 // engine's time in a measurement. There is no switch; where the folder cannot be made Pulumi goes on without, so a file stands in its place.
 func (w Workspace) Prepare() error {
-	for _, folder := range []string{w.Path("bin"), w.Path("build", "state"), w.Path("build", "preview", "state"), w.PulumiHome(), w.Local()} {
+	for _, folder := range []string{w.Path("bin"), w.Path("build", "state"), filepath.Join(w.Preview(), "state"), w.PulumiHome(), w.Local()} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return fmt.Errorf("workspace: %w", err)
 		}

@@ -62,7 +62,7 @@ func TestEnvScriptGivesAShellExactlyTheEnvironmentOfAProcess(t *testing.T) {
 
 func TestPreviewNeverTouchesTheStateOfAStack(t *testing.T) {
 	w := workspace.Workspace{Root: "/checkout"}
-	if got := w.PreviewEnv()["PULUMI_BACKEND_URL"]; got == w.LocalEnv()["PULUMI_BACKEND_URL"] {
+	if got := w.PreviewEnv(w.Sandbox())["PULUMI_BACKEND_URL"]; got == w.LocalEnv()["PULUMI_BACKEND_URL"] {
 		t.Errorf("preview and local share the backend %s", got)
 	}
 }
