@@ -1,0 +1,50 @@
+# havre: one Pulumi program in Go for a company's platform on OVHcloud bare metal. `make` alone lists what there is.
+#
+# Nothing is asserted by a clock here, and nothing is downloaded but modules and Debian packages. Everything made lies under bin/, build/ and the
+# cache folder (XDG_CACHE_HOME/havre, or ~/.cache/havre).
+export CGO_ENABLED := 0
+export GOFLAGS := -buildvcs=false
+GO ?= go
+STACK ?= local
+
+.DEFAULT_GOAL := help
+.PHONY: help up down preview build check lint test bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+bin/havre: FORCE
+	@$(GO) build -trimpath -ldflags '-s -w' -o $@ ./infra/cmd/havre
+
+FORCE:
+
+up: bin/havre ## from nothing to a served picture: builds what is missing, starts the sandbox, pulumi up on stack local (root)
+	@bin/havre sandbox up
+
+down: bin/havre ## takes the sandbox away: hosts, networks, mounts, processes, kernel settings (root)
+	@bin/havre sandbox down
+
+preview: bin/havre ## what pulumi would do: make preview STACK=prod|staging|local (no root)
+	@bin/havre preview $(STACK)
+
+build: bin/havre ## the tools and binaries that everything else needs
+	@bin/havre tools build
+
+lint: bin/havre
+	@bin/havre tools build golangci-lint
+	@$$(bin/havre tools path golangci-lint) run ./...
+
+check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline, no root
+	$(GO) build ./...
+	$(GO) vet ./...
+	$(GO) vet -tags e2e,sandbox ./infra/test/... ./infra/sandbox/...
+	$(GO) test ./...
+
+test: check build ## make check, then the whole platform on real hosts, end to end (root)
+	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
+
+bench: bin/havre build ## where the time goes, and how previews grow, as tables; figures in build/bench.json
+	@$(GO) run ./infra/cmd/bench
+
+clean: down ## removes bin/ and build/; the cache stays
+	rm -rf bin build
