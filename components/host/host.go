@@ -1,0 +1,172 @@
+// Package host is the only door to hosts: commands over SSH, and Base, the set-up that every host gets before anything else.
+//
+// The thing to get wrong: a command is not run once. Any changed input re-runs it, the connection included (a new host key after a new installation, say), so
+// every script must be safe to run twice. Nothing secret belongs into a script; it goes to standard input.
+package host
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/host/script"
+)
+
+const (
+	// DefaultUser is the administrator of OVHcloud's Debian images; it has sudo without a password.
+	DefaultUser = "debian"
+	// DefaultPort is sshd's.
+	DefaultPort = 22
+
+	// A freshly delivered host answers pings well before its sshd answers. Refused dials are retried with a pause that grows to a few seconds, so 40 errors last
+	// some minutes; a host that drops packets costs dialTimeout each, about seven minutes before the run gives up.
+	dialErrorLimit = 40
+	// dialTimeout is the bound of one dial, in seconds.
+	dialTimeout = 10
+)
+
+// Connection says how to reach a host as its administrator.
+type Connection struct {
+	// Address is the public IPv4 address. Required.
+	Address pulumi.StringInput
+	// Port of sshd; DefaultPort when 0.
+	Port int
+	// User is the administrator; DefaultUser when empty. It must have sudo without a password.
+	User string
+	// PrivateKey is the OpenSSH key (PEM). Required; secret in the state whatever the caller hands over.
+	PrivateKey pulumi.StringInput
+	// HostKey pins the host: one line of known_hosts without the name, "ssh-ed25519 AAAA…". Required: without it the plugin would accept any host.
+	HostKey pulumi.StringInput
+}
+
+// Validate reports everything that is missing or out of bounds, joined.
+func (c Connection) Validate() error {
+	var errs []error
+	if c.Address == nil {
+		errs = append(errs, errors.New("connection has no address; give the host's public IPv4 address"))
+	}
+	if c.PrivateKey == nil {
+		errs = append(errs, errors.New("connection has no private key; give the administrator's OpenSSH key"))
+	}
+	if c.HostKey == nil {
+		errs = append(errs, errors.New("connection has no host key; give the key pinned at installation, an unpinned host is never dialled"))
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		errs = append(errs, fmt.Errorf("connection port %d is outside 1–65535; leave it 0 for %d", c.Port, DefaultPort))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Connection) args() remote.ConnectionArgs {
+	user, port := c.User, c.Port
+	if user == "" {
+		user = DefaultUser
+	}
+	if port == 0 {
+		port = DefaultPort
+	}
+	return remote.ConnectionArgs{
+		Host:           c.Address,
+		Port:           pulumi.Float64(port),
+		User:           pulumi.String(user),
+		PrivateKey:     secret(c.PrivateKey),
+		HostKey:        c.HostKey.ToStringOutput().ToStringPtrOutput(),
+		DialErrorLimit: pulumi.Int(dialErrorLimit),
+		PerDialTimeout: pulumi.Int(dialTimeout),
+	}
+}
+
+// CommandArgs describes one command on one host.
+type CommandArgs struct {
+	Connection Connection
+	// Create is the bash text that makes the thing, as rendered by a pure function; it runs as root after the library (script.LibraryPath) under
+	// set -euo pipefail. Required, idempotent.
+	Create pulumi.StringInput
+	// Update runs instead of Create when an input has changed; nil means Create again.
+	Update pulumi.StringInput
+	// Delete runs when the resource goes; nil means that nothing has to be done on the host. It also runs after the Create of a replacement, so it must not
+	// remove what Create has just made.
+	Delete pulumi.StringInput
+	// Stdin is handed to the script's standard input and is secret in the state.
+	Stdin pulumi.StringInput
+	// Triggers replace the command (delete after create) when they change. Content only, never times or paths; prefer none.
+	Triggers []pulumi.Input
+	// Quiet keeps the output out of the run's log. It is implied by Stdin and by SecretOutput.
+	Quiet bool
+	// SecretOutput makes standard output and error secret.
+	SecretOutput bool
+}
+
+// Command is one command on one host.
+type Command struct {
+	// Stdout is what the last Create or Update printed, without the trailing newline.
+	Stdout pulumi.StringOutput
+	// Resource is the thing to name in DependsOn.
+	Resource pulumi.Resource
+}
+
+// NewCommand registers a command. It fails when the connection is incomplete or Create is missing.
+func NewCommand(ctx *pulumi.Context, name string, args CommandArgs, opts ...pulumi.ResourceOption) (*Command, error) {
+	return newCommand(ctx, name, args, script.AsRoot, opts...)
+}
+
+func newCommand(ctx *pulumi.Context, name string, args CommandArgs, wrap func(string) string, opts ...pulumi.ResourceOption) (*Command, error) {
+	err := args.Connection.Validate()
+	if args.Create == nil {
+		err = errors.Join(err, errors.New("command has no create script; give the text to run"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("command %s: %w", name, err)
+	}
+
+	logging := remote.LoggingStdoutAndStderr
+	if args.Quiet || args.SecretOutput || args.Stdin != nil {
+		logging = remote.LoggingNone
+	}
+	in := &remote.CommandArgs{
+		Connection: args.Connection.args(),
+		Create:     wrapped(args.Create, wrap),
+		Update:     wrapped(args.Update, wrap),
+		Delete:     wrapped(args.Delete, wrap),
+		Logging:    logging,
+		// sshd refuses the variables anyway, and a previous output may hold a secret.
+		AddPreviousOutputInEnv: pulumi.Bool(false),
+	}
+	if args.Stdin != nil {
+		in.Stdin = secret(args.Stdin)
+	}
+	if len(args.Triggers) > 0 {
+		triggers := make(pulumi.Array, len(args.Triggers))
+		for i, trigger := range args.Triggers {
+			triggers[i] = trigger
+		}
+		in.Triggers = triggers
+	}
+	own := append([]pulumi.ResourceOption(nil), opts...)
+	if args.SecretOutput {
+		own = append(own, pulumi.AdditionalSecretOutputs([]string{"stdout", "stderr"}))
+	}
+	command, err := remote.NewCommand(ctx, name, in, own...)
+	if err != nil {
+		return nil, fmt.Errorf("command %s: %w", name, err)
+	}
+	return &Command{Stdout: command.Stdout, Resource: command}, nil
+}
+
+// wrapped keeps plain text plain, so that it costs no apply and is known in every preview.
+func wrapped(in pulumi.StringInput, wrap func(string) string) pulumi.StringPtrInput {
+	switch text := in.(type) {
+	case nil:
+		return nil
+	case pulumi.String:
+		return pulumi.String(wrap(string(text)))
+	default:
+		return in.ToStringOutput().ApplyT(wrap).(pulumi.StringOutput).ToStringPtrOutput()
+	}
+}
+
+func secret(in pulumi.StringInput) pulumi.StringPtrOutput {
+	return pulumi.ToSecret(in.ToStringOutput()).(pulumi.StringOutput).ToStringPtrOutput()
+}

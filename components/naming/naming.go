@@ -1,0 +1,94 @@
+// Package naming holds every type token, the rule for logical names and the Kubernetes labels of havre.
+//
+// Tokens and logical names are part of each resource's URN: changing one here deletes and makes again whatever carries it, in every stack at once. A
+// rename therefore ships with an alias.
+package naming
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+)
+
+// Type tokens of the components. The middle word is the package, the last one the exported type.
+const (
+	HostBase             = "havre:host:Base"
+	WireguardMesh        = "havre:wireguard:Mesh"
+	ClusterControlPlane  = "havre:cluster:ControlPlane"
+	ClusterNode          = "havre:cluster:Node"
+	Cluster              = "havre:cluster:Cluster"
+	OVHServer            = "havre:ovh:Server"
+	OVHVPS               = "havre:ovh:VPS"
+	OVHVrack             = "havre:ovh:Vrack"
+	WorkloadDeployment   = "havre:workload:Deployment"
+	WorkloadDaemonSet    = "havre:workload:DaemonSet"
+	WorkloadCronJob      = "havre:workload:CronJob"
+	WorkloadJob          = "havre:workload:Job"
+	WorkloadService      = "havre:workload:Service"
+	WorkloadNamespace    = "havre:workload:Namespace"
+	Edge                 = "havre:edge:Edge"
+	Render               = "havre:render:Render"
+	Monitoring           = "havre:monitoring:Monitoring"
+	DNSZone              = "havre:dns:Zone"
+	DatabasePostgres     = "havre:database:Postgres"
+	AddonsBridge         = "havre:addons:Bridge"
+	AddonsCilium         = "havre:addons:Cilium"
+	AddonsCoreDNS        = "havre:addons:CoreDNS"
+	AddonsKubeProxy      = "havre:addons:KubeProxy"
+	AddonsMetricsServer  = "havre:addons:MetricsServer"
+	AddonsPriorityClass  = "havre:addons:PriorityClasses"
+	AddonsServiceAccount = "havre:addons:ServiceAccounts"
+)
+
+// Keys of the recommended labels (https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	// ManagedBy is the value of LabelManagedBy on every object of ours.
+	ManagedBy = "havre"
+)
+
+// MaxName is the longest logical name, in bytes: the name of a node is its hostname as well, and one label of a hostname ends at 63 (RFC 1035 §2.3.4).
+const MaxName = 63
+
+var name = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+// Child is the logical name of the part of parent that plays role: Child("gra-worker-2", "wireguard") is "gra-worker-2-wireguard".
+func Child(parent, role string) string { return parent + "-" + role }
+
+// Validate says whether s can be a logical name: lower-case letters, digits and inner hyphens, a letter first, at most MaxName bytes. All that is wrong
+// comes back joined.
+func Validate(s string) error {
+	if s == "" {
+		return errors.New("name is empty; give it one such as gra-worker-2")
+	}
+	var errs []error
+	if len(s) > MaxName {
+		errs = append(errs, fmt.Errorf("name %q has %d bytes, at most %d are allowed; shorten it", s, len(s), MaxName))
+	}
+	if !name.MatchString(s) {
+		errs = append(errs, fmt.Errorf("name %q is not made of lower-case letters, digits and inner hyphens with a letter first; write it like gra-worker-2", s))
+	}
+	return errors.Join(errs...)
+}
+
+// Selector is the set of labels by which a workload finds its pods. Kubernetes forbids changing a selector, so nothing that may ever change is in it.
+func Selector(app string) map[string]string {
+	return map[string]string{LabelName: app}
+}
+
+// Labels is the full set of labels of an object of app: the selector, the role it plays inside the app (left out when empty) and its owner. The map is
+// new at each call and the caller's to change.
+func Labels(app, component string) map[string]string {
+	labels := Selector(app)
+	labels[LabelManagedBy] = ManagedBy
+	labels[LabelPartOf] = ManagedBy
+	if component != "" {
+		labels[LabelComponent] = component
+	}
+	return labels
+}
