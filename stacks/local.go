@@ -1,0 +1,39 @@
+package stacks
+
+import "time"
+
+// Local is production on one machine: real hosts, but containers, and few of them.
+func Local() (Stack, error) {
+	return Clone(Production(), localDifferences()...)
+}
+
+// localDifferences is the whole list of what the local stack does differently.
+func localDifferences() []Difference {
+	return []Difference{
+		{Path: "Name", Why: "the stack's own name", Apply: func(s *Stack) { s.Name = "local" }},
+		{Path: "Sandbox", Why: "the hosts are containers of one machine", Apply: func(s *Stack) { s.Sandbox = true }},
+		{Path: "Nodes", Why: "one machine carries six hosts in the time one waits for; two workers and one data host show everything", Apply: func(s *Stack) {
+			removeNodes(s, "gra-worker-2", "gra-worker-3", "rbx-worker-2", "rbx-worker-3", "rbx-data-1", "rbx-data-2")
+		}},
+		{Path: "Data", Why: "one data host", Apply: func(s *Stack) { removeData(s, "pinot", "metrics") }},
+		// The containers have cgroup v1 and neither the right to lower an out-of-memory score nor WireGuard in the kernel; all share two cores.
+		{Path: "Runtime", Why: "what containers on a shared kernel need", Apply: func(s *Stack) {
+			s.Runtime = Runtime{CgroupDriver: "cgroupfs", CgroupV1: true, RestrictOOMScoreAdj: true, UserspaceWireGuard: true, SharedCores: 2}
+		}},
+		{Path: "Edge.TLS", Why: "no public authority can reach a sandbox", Apply: func(s *Stack) { s.Edge.TLS = TLSInternal }},
+		{Path: "Edge.ACMEEmail", Why: "no public authority", Apply: func(s *Stack) { s.Edge.ACMEEmail = "" }},
+		{Path: "Render.Domain", Why: "a reserved name that no public resolver answers", Apply: func(s *Stack) { s.Render.Domain = "pictures.havre.test" }},
+		{Path: "Render.MinReplicas", Why: "two workers", Apply: func(s *Stack) { s.Render.MinReplicas = 2 }},
+		{Path: "Render.MaxReplicas", Why: "two cores for everything", Apply: func(s *Stack) { s.Render.MaxReplicas = 4 }},
+		{Path: "Render.CPURequest", Why: "two cores for everything", Apply: func(s *Stack) { s.Render.CPURequest = 50 }},
+		{Path: "Render.CPULimit", Why: "two cores for everything", Apply: func(s *Stack) { s.Render.CPULimit = 1000 }},
+		{Path: "Render.MemoryRequest", Why: "the machine's memory is shared by six hosts", Apply: func(s *Stack) { s.Render.MemoryRequest = 64 }},
+		{Path: "Render.MemoryLimit", Why: "the machine's memory is shared by six hosts", Apply: func(s *Stack) { s.Render.MemoryLimit = 256 }},
+		{Path: "Render.PeakPerSecond", Why: "what four replicas of these requests draw", Apply: func(s *Stack) { s.Render.PeakPerSecond = 20 }},
+		{Path: "Database", Why: "there is no managed database in a sandbox", Apply: func(s *Stack) { s.Database = Database{} }},
+		{Path: "DNS", Why: "the zone is served by the sandbox; there is no front door before the hosts", Apply: func(s *Stack) {
+			s.DNS.Zone = "havre.test"
+			s.DNS.Records = []Record{{Name: "pictures.havre.test", Role: RoleEdge, TTL: time.Minute}}
+		}},
+	}
+}

@@ -1,0 +1,325 @@
+package stacks
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Stack describes one environment. It holds no secret and no image: those are in Pulumi.<stack>.yaml.
+//
+// Every field is exported plain data, because [Clone] and [Diff] walk the value.
+type Stack struct {
+	// Name is the Pulumi stack's name: "prod", "staging" or "local".
+	Name string
+	// Sandbox says that the hosts are containers of one machine. It permits what no real host may have: the settings of Runtime, an own
+	// certificate authority, no database.
+	Sandbox bool
+	Account Account
+	// Budget bounds what the servers of the description may cost.
+	Budget         Budget
+	Sites          []Site
+	Nodes          []Node
+	Mesh           Mesh
+	Pods           Pods
+	Services       Services
+	PrivateNetwork PrivateNetwork
+	Cluster        Cluster
+	Runtime        Runtime
+	Edge           Edge
+	Render         Render
+	// Data lists the services outside Kubernetes that pods reach by a Service name. Nodes with RoleData carry them.
+	Data     []DataService
+	Database Database
+	DNS      DNS
+}
+
+// Account is the customer side at OVH. Endpoint and keys come from the environment, the account guard from Pulumi.<stack>.yaml.
+type Account struct {
+	// Subsidiary decides catalogue, currency and contracts: one of the European ones, for example "FR".
+	Subsidiary string
+}
+
+// Budget bounds the sum over all nodes, retired ones included, because those are still paid. Tax is not in it, nor is the managed database.
+type Budget struct {
+	// Monthly is the most that all nodes may cost in a month.
+	Monthly Money
+	// Setup is the most that ordering all nodes anew may cost once.
+	Setup Money
+}
+
+// Site is one failure domain: a city where OVH has both dedicated servers and VPS.
+type Site struct {
+	// Name is short and starts the name of every node there: "rbx", "gra", "sbg".
+	Name string
+	City string
+	// Region is the order's value for label "region": "europe" or "canada".
+	Region string
+	// Datacenter is the order code for dedicated servers (label dedicated_datacenter), for example "rbx".
+	Datacenter string
+	// VPSDatacenter is the order code for VPS (label vps_datacenter), for example "RBX".
+	VPSDatacenter string
+}
+
+// Kind says how a node is bought.
+type Kind string
+
+// The kinds of node. The values are those of the OVH simulator's machines.
+const (
+	Dedicated Kind = "dedicated"
+	VPS       Kind = "vps"
+)
+
+// Role says what a node does. A node may be worker and edge at once; the other roles stand alone.
+type Role string
+
+// The roles of a node.
+const (
+	RoleControlPlane Role = "control-plane"
+	RoleWorker       Role = "worker"
+	// RoleEdge takes the readers' traffic on the node's public address. Only workers may have it.
+	RoleEdge Role = "edge"
+	// RoleData is a host outside Kubernetes; Node.Purpose names what runs there.
+	RoleData Role = "data"
+)
+
+// The bounds of Node.Index. 250 keeps the pod CIDR of every node inside a /16.
+const (
+	MinIndex = 1
+	MaxIndex = 250
+)
+
+// Node is one server. Its name and index are its identity: addresses, logical names and the order's mark follow from them.
+type Node struct {
+	// Name is <site>-<role>-<number>, a DNS label. Changing it orders another server.
+	Name string
+	// Index is unique in the stack, MinIndex to MaxIndex. Mesh address, private address and pod CIDR follow from it, so it never changes
+	// and is never given to another node while the first one runs.
+	Index int
+	// Site is the name of a Site.
+	Site  string
+	Kind  Kind
+	Roles []Role
+	// Purpose names the DataService that the node carries; for RoleData only.
+	Purpose string
+	Offer   Offer
+	// Vrack plugs the node into the private network. Dedicated servers only: the API has no route for a VPS.
+	Vrack bool
+	// Retired takes the node out of the cluster and the mesh and permits that its server is given up. The server itself ends only when the
+	// node leaves the description in a later change.
+	Retired bool
+	// Generation is 1 at first. Raising it installs the operating system anew and loses what is on the disks; nothing else does.
+	Generation int
+}
+
+// Has reports whether the node has the role.
+func (n Node) Has(role Role) bool {
+	for _, r := range n.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+// InCluster reports whether the node runs a kubelet.
+func (n Node) InCluster() bool { return n.Has(RoleControlPlane) || n.Has(RoleWorker) }
+
+// The catalogues (products) of OVH's order API.
+const (
+	CatalogueEco       = "eco"
+	CatalogueBareMetal = "baremetalServers"
+	CatalogueVPS       = "vps"
+)
+
+// Offer is what is bought for a node, and what it is expected to cost. A price above the declared one is refused at preview.
+type Offer struct {
+	// Catalogue is the product of the order API: "eco", "baremetalServers" or "vps".
+	Catalogue string
+	PlanCode  string
+	// Options are plan codes, one of each mandatory family for a dedicated server: memory, storage, bandwidth, vrack.
+	Options []string
+	// Duration is ISO 8601, "P1M" for the pricing mode "default".
+	Duration    string
+	PricingMode string
+	// Monthly is the plan with all options for a month, without tax.
+	Monthly Money
+	// Setup is paid once, without tax.
+	Setup Money
+	// OS is the installation template of a dedicated server ("debian12_64") or the image of a VPS ("Debian 12").
+	OS string
+	// Cores counts physical cores (vCores of a VPS), not threads: a burst of rendering needs real cores.
+	Cores     int
+	MemoryGiB int
+}
+
+// Mesh is the WireGuard network between all nodes that are not retired.
+type Mesh struct {
+	// CIDR holds the mesh addresses: the node with index i has the i-th address.
+	CIDR netip.Prefix
+	// Interface is the WireGuard interface's name, the same on every host.
+	Interface string
+	// Port is the UDP port on which every host listens.
+	Port int
+	// PathMTU is the smallest MTU between two hosts outside the mesh, in bytes.
+	PathMTU int
+	// MTU of the interface in bytes: 1280 to PathMTU − 80. The 80 bytes are WireGuard over IPv6; over IPv4 it takes 60.
+	MTU int
+	// Keepalive is what peers send through idle paths; 0 for never.
+	Keepalive time.Duration
+}
+
+// Pods is the network of the pods. It is routed natively over the mesh: the node with index i has the i-th /24.
+type Pods struct {
+	CIDR netip.Prefix
+	// MTU of the pods' interfaces in bytes, at most the mesh's.
+	MTU int
+	// Network names what gives pods their interfaces; "bridge" is the only one yet (bridge and host-local on the node's /24).
+	Network string
+}
+
+// Services is the range of ClusterIPs. Cluster DNS has its tenth address, as kubeadm does it.
+type Services struct {
+	CIDR netip.Prefix
+	// Domain is the cluster's DNS domain, "cluster.local".
+	Domain string
+}
+
+// PrivateNetwork is OVH's vRack between dedicated servers of all sites.
+type PrivateNetwork struct {
+	// Vrack is the service name, for example "pn-1000001".
+	Vrack string
+	// CIDR holds the private addresses: the node with index i has the i-th address.
+	CIDR netip.Prefix
+}
+
+// Cluster is Kubernetes itself.
+type Cluster struct {
+	// KubernetesVersion is pinned in full, without a leading v: "1.36.3".
+	KubernetesVersion string
+	// MaxUnavailable is the number of workers that an upgrade may drain at a time, from 1 to one less than there are.
+	MaxUnavailable int
+	// APIPort is the API server's TCP port on the mesh address of every control-plane node.
+	APIPort int
+	// ProxyPort is the TCP port on 127.0.0.1 at which every node reaches the API servers, whichever of them live.
+	ProxyPort int
+}
+
+// Runtime holds what hosts need only because they are containers of one machine. Real hosts have the zero value but for CgroupDriver.
+type Runtime struct {
+	// CgroupDriver of kubelet and containerd: "systemd", or "cgroupfs" in a sandbox.
+	CgroupDriver string
+	// CgroupV1 lets kubelet start on cgroup v1 (failCgroupV1: false). Kubernetes 1.36 is the last version that can.
+	CgroupV1 bool
+	// RestrictOOMScoreAdj lets containerd start pods where it may not lower the out-of-memory score.
+	RestrictOOMScoreAdj bool
+	// UserspaceWireGuard installs wireguard-go for a kernel without WireGuard.
+	UserspaceWireGuard bool
+	// SharedCores is the number of cores that all hosts share; 0 where each has those of its offer.
+	SharedCores int
+}
+
+// TLSMode says who signs the edge's certificates.
+type TLSMode string
+
+// The ways to a certificate.
+const (
+	// TLSACME takes certificates from a public authority over ACME.
+	TLSACME TLSMode = "acme"
+	// TLSInternal signs with an authority of Caddy's own; sandboxes only.
+	TLSInternal TLSMode = "internal"
+)
+
+// Edge is the web server on every node with RoleEdge.
+type Edge struct {
+	TLS TLSMode
+	// ACMEEmail is where the authority sends warnings; for TLSACME only.
+	ACMEEmail string
+	// HTTPPort and HTTPSPort are TCP ports on the nodes' public addresses.
+	HTTPPort  int
+	HTTPSPort int
+}
+
+// CPU counts thousandths of a core.
+type CPU int
+
+// String prints a Kubernetes quantity: "2" or "250m".
+func (c CPU) String() string {
+	if c%1000 == 0 {
+		return strconv.Itoa(int(c) / 1000)
+	}
+	return strconv.Itoa(int(c)) + "m"
+}
+
+// MiB counts mebibytes of memory.
+type MiB int
+
+// String prints a Kubernetes quantity: "512Mi".
+func (m MiB) String() string { return strconv.Itoa(int(m)) + "Mi" }
+
+// Render is the service that earns the money: a picture for each reader of a mail.
+type Render struct {
+	// Domain is the public name; it must be one of DNS.Records with RoleEdge.
+	Domain string
+	// Port is the container's TCP port.
+	Port int
+	// MinReplicas and MaxReplicas bound the autoscaler; at least 2.
+	MinReplicas int
+	MaxReplicas int
+	// CPUTargetPercent of the requested CPU is where the autoscaler adds replicas, 1 to 100.
+	CPUTargetPercent int
+	// MaxUnavailable is the disruption budget, from 1 to MinReplicas − 1.
+	MaxUnavailable int
+	CPURequest     CPU
+	CPULimit       CPU
+	MemoryRequest  MiB
+	MemoryLimit    MiB
+	// PeakPerSecond is the declared peak in requests a second. The workers must carry it with any one site lost.
+	PeakPerSecond int
+	// CPUPerRequest is the processor time of one picture, cache missed.
+	CPUPerRequest time.Duration
+	Prewarm       Prewarm
+}
+
+// Prewarm draws a campaign's pictures before its mail is sent.
+type Prewarm struct {
+	// Schedule is a cron expression of five numeric fields.
+	Schedule string
+	// TimeZone is an IANA name, for example "Europe/Paris".
+	TimeZone string
+}
+
+// DataService is something outside Kubernetes that pods reach by a Service of the same name.
+type DataService struct {
+	// Name is a DNS label: "pulsar". Node.Purpose refers to it.
+	Name string
+	// Port is the TCP port on the mesh address of every node with that purpose.
+	Port int
+}
+
+// Database is the managed PostgreSQL, outside the cluster. The zero value means none, for sandboxes only.
+type Database struct {
+	// Engine is "postgresql".
+	Engine string
+	// Version is the major version: "17".
+	Version string
+	// ForkOf names the stack whose latest backup this one starts from, scrubbed; empty for a database of its own.
+	ForkOf string
+}
+
+// DNS is the zone at Cloudflare.
+type DNS struct {
+	Zone    string
+	Records []Record
+}
+
+// Record is one name with the public IPv4 addresses of all active nodes of a role.
+type Record struct {
+	// Name is the full name, inside the zone and without a final dot.
+	Name string
+	Role Role
+	// Proxied puts Cloudflare's front door before the nodes.
+	Proxied bool
+	// TTL is 0 (automatic) when proxied, else a minute to a day in whole seconds.
+	TTL time.Duration
+}

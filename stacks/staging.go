@@ -1,0 +1,50 @@
+package stacks
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Staging is production, smaller, on networks of its own.
+func Staging() (Stack, error) {
+	return Clone(Production(), stagingDifferences()...)
+}
+
+// stagingDifferences is the whole list of what staging does differently.
+func stagingDifferences() []Difference {
+	return []Difference{
+		{Path: "Name", Why: "the stack's own name", Apply: func(s *Stack) { s.Name = "staging" }},
+		{Path: "Budget", Why: "a third of the servers", Apply: func(s *Stack) { s.Budget = Budget{Monthly: EUR(700, 0), Setup: EUR(550, 0)} }},
+		{Path: "Nodes", Why: "one worker a site and no metrics host are enough to try a change on", Apply: func(s *Stack) {
+			removeNodes(s, "gra-worker-2", "gra-worker-3", "rbx-worker-2", "rbx-worker-3", "rbx-data-2")
+		}},
+		{Path: "Data[metrics]", Why: "goes with its host", Apply: func(s *Stack) { removeData(s, "metrics") }},
+		// Other networks than production's, so that an operator's laptop can be a peer of both meshes.
+		{Path: "Mesh.CIDR", Why: "an operator is a peer of production's mesh as well", Apply: func(s *Stack) { s.Mesh.CIDR = netip.MustParsePrefix("10.84.0.0/16") }},
+		{Path: "Pods.CIDR", Why: "as for the mesh", Apply: func(s *Stack) { s.Pods.CIDR = netip.MustParsePrefix("10.85.0.0/16") }},
+		{Path: "Services.CIDR", Why: "as for the mesh", Apply: func(s *Stack) { s.Services.CIDR = netip.MustParsePrefix("10.86.0.0/16") }},
+		{Path: "PrivateNetwork", Why: "a vRack of its own: a mistake here must not reach production's hosts", Apply: func(s *Stack) {
+			s.PrivateNetwork = PrivateNetwork{Vrack: "pn-1000002", CIDR: netip.MustParsePrefix("10.94.0.0/16")}
+		}},
+		{Path: "Render.Domain", Why: "a name of its own", Apply: func(s *Stack) { s.Render.Domain = "pictures.havre-staging.example" }},
+		{Path: "Render.MinReplicas", Why: "two workers", Apply: func(s *Stack) { s.Render.MinReplicas = 2 }},
+		{Path: "Render.MaxReplicas", Why: "as many as one worker holds, should the other site be lost", Apply: func(s *Stack) { s.Render.MaxReplicas = 4 }},
+		{Path: "Render.PeakPerSecond", Why: "a third of production's peak on a third of its workers", Apply: func(s *Stack) { s.Render.PeakPerSecond = 1000 }},
+		{Path: "Database.ForkOf", Why: "a scrubbed copy of production's data", Apply: func(s *Stack) { s.Database.ForkOf = "prod" }},
+		{Path: "DNS", Why: "a zone of its own, so that its token cannot touch production's names", Apply: func(s *Stack) {
+			s.DNS.Zone = "havre-staging.example"
+			s.DNS.Records = []Record{{Name: "pictures.havre-staging.example", Role: RoleEdge, Proxied: true}}
+		}},
+	}
+}
+
+// removeNodes takes the named nodes out of the description. A name that is not there stays visible: the difference then changes nothing or
+// less than its neighbours' golden file says.
+func removeNodes(s *Stack, names ...string) {
+	s.Nodes = slices.DeleteFunc(s.Nodes, func(n Node) bool { return slices.Contains(names, n.Name) })
+}
+
+// removeData takes the named data services out of the description.
+func removeData(s *Stack, names ...string) {
+	s.Data = slices.DeleteFunc(s.Data, func(d DataService) bool { return slices.Contains(names, d.Name) })
+}

