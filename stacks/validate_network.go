@@ -1,0 +1,158 @@
+package stacks
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// wireguardOverhead is what WireGuard adds to a packet over IPv6 in bytes; over IPv4 it is 60. The larger one leaves room for both.
+const wireguardOverhead = 80
+
+// minMTU is the smallest MTU that IPv6 permits on a link.
+const minMTU = 1280
+
+// usable reports whether a prefix is sound enough to compute addresses from it.
+func usable(p netip.Prefix) bool { return p.IsValid() && p.Addr().Is4() && p == p.Masked() }
+
+// privateRanges are RFC 1918's.
+var privateRanges = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16")}
+
+// private reports whether all of a prefix is private.
+func private(p netip.Prefix) bool {
+	return slices.ContainsFunc(privateRanges, func(r netip.Prefix) bool { return r.Bits() <= p.Bits() && r.Contains(p.Addr()) })
+}
+
+// hasPrivateNetwork reports whether the stack has anything to do with a vRack.
+func (v *validation) hasPrivateNetwork() bool {
+	return v.stack.PrivateNetwork != PrivateNetwork{} || slices.ContainsFunc(v.stack.Nodes, func(n Node) bool { return n.Vrack })
+}
+
+// networks checks the address ranges one by one and against each other: packets of two overlapping ones have no right way to go.
+func (v *validation) networks() {
+	ranges := []struct {
+		field    string
+		cidr     netip.Prefix
+		min, max int
+	}{
+		{"Mesh.CIDR", v.stack.Mesh.CIDR, 8, 29},
+		{"Pods.CIDR", v.stack.Pods.CIDR, 8, podPrefix},
+		// kube-apiserver takes at most 20 bits of services (cmd/kube-apiserver/app/options); cluster DNS needs the tenth address.
+		{"Services.CIDR", v.stack.Services.CIDR, 12, 28},
+	}
+	if v.hasPrivateNetwork() {
+		ranges = append(ranges, ranges[0])
+		ranges[3].field, ranges[3].cidr = "PrivateNetwork.CIDR", v.stack.PrivateNetwork.CIDR
+		if !vrackSyntax.MatchString(v.stack.PrivateNetwork.Vrack) {
+			v.wrong("private network: vRack %q is not a service name like pn-1000001; set PrivateNetwork.Vrack", v.stack.PrivateNetwork.Vrack)
+		}
+	}
+	for i, r := range ranges {
+		switch {
+		case !r.cidr.IsValid() || !r.cidr.Addr().Is4():
+			v.wrong("network %s: %s is not an IPv4 range; set it", r.field, r.cidr)
+			continue
+		case r.cidr != r.cidr.Masked():
+			v.wrong("network %s: %s has host bits; write %s", r.field, r.cidr, r.cidr.Masked())
+			continue
+		case !private(r.cidr):
+			v.wrong("network %s: %s is not inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16; choose a private range", r.field, r.cidr)
+		case r.cidr.Bits() < r.min || r.cidr.Bits() > r.max:
+			v.wrong("network %s: %s is not from /%d to /%d long; choose another length", r.field, r.cidr, r.min, r.max)
+		}
+		for _, other := range ranges[:i] {
+			if usable(other.cidr) && r.cidr.Overlaps(other.cidr) {
+				v.wrong("network %s: %s overlaps %s %s; choose ranges apart", r.field, r.cidr, other.field, other.cidr)
+			}
+		}
+	}
+	if !isDomain(v.stack.Services.Domain) {
+		v.wrong("network Services.Domain: %q is not a domain name; use cluster.local", v.stack.Services.Domain)
+	}
+}
+
+func (v *validation) mesh() {
+	mesh := v.stack.Mesh
+	if !interfaceSyntax.MatchString(mesh.Interface) {
+		v.wrong("mesh: interface %q is not an interface's name of at most 15 letters and digits; use wg0", mesh.Interface)
+	}
+	v.port("mesh: UDP port", mesh.Port, 1024, "Mesh.Port")
+	if least := minMTU + wireguardOverhead; mesh.PathMTU < least || mesh.PathMTU > 9000 {
+		v.wrong("mesh: path MTU %d is not from %d to 9000; set Mesh.PathMTU to what the hosts' links carry, 1500 at OVH,", mesh.PathMTU, least)
+	} else if most := mesh.PathMTU - wireguardOverhead; mesh.MTU < minMTU || mesh.MTU > most {
+		v.wrong("mesh: MTU %d is not from %d to %d, the path's %d less %d for WireGuard; change Mesh.MTU", mesh.MTU, minMTU, most, mesh.PathMTU, wireguardOverhead)
+	} else if v.stack.Pods.MTU < minMTU || v.stack.Pods.MTU > mesh.MTU {
+		v.wrong("pods: MTU %d is not from %d to the mesh's %d; change Pods.MTU", v.stack.Pods.MTU, minMTU, mesh.MTU)
+	}
+	if mesh.Keepalive < 0 || mesh.Keepalive > 65535*time.Second || mesh.Keepalive%time.Second != 0 {
+		v.wrong("mesh: keepalive %s is not whole seconds from 0s to 65535s; change Mesh.Keepalive", mesh.Keepalive)
+	}
+	if v.stack.Pods.Network != "bridge" {
+		v.wrong("pods: network %q is unknown; use bridge", v.stack.Pods.Network)
+	}
+}
+
+func (v *validation) cluster() {
+	cluster := v.stack.Cluster
+	if !versionSyntax.MatchString(cluster.KubernetesVersion) {
+		v.wrong("cluster: Kubernetes version %q is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion", cluster.KubernetesVersion)
+	} else if v.stack.Runtime.CgroupV1 && !strings.HasPrefix(cluster.KubernetesVersion, "1.36.") {
+		v.wrong("cluster: Kubernetes version %s on cgroup v1; wanted 1.36.x, the last whose kubelet can: change Cluster.KubernetesVersion or clear Runtime.CgroupV1", cluster.KubernetesVersion)
+	}
+	v.port("cluster: API port", cluster.APIPort, 1024, "Cluster.APIPort")
+	v.port("cluster: API proxy port", cluster.ProxyPort, 1024, "Cluster.ProxyPort")
+}
+
+// runtime keeps what containers need away from real hosts.
+func (v *validation) runtime() {
+	runtime := v.stack.Runtime
+	if runtime.CgroupDriver != "systemd" && runtime.CgroupDriver != "cgroupfs" {
+		v.wrong("runtime: cgroup driver %q is neither systemd nor cgroupfs; set Runtime.CgroupDriver", runtime.CgroupDriver)
+	}
+	if runtime.SharedCores < 0 {
+		v.wrong("runtime: %d shared cores is negative; set Runtime.SharedCores to 0 or to the machine's cores", runtime.SharedCores)
+	}
+	for _, setting := range []struct {
+		field string
+		set   bool
+	}{
+		{"CgroupDriver cgroupfs", runtime.CgroupDriver == "cgroupfs"},
+		{"CgroupV1", runtime.CgroupV1},
+		{"RestrictOOMScoreAdj", runtime.RestrictOOMScoreAdj},
+		{"UserspaceWireGuard", runtime.UserspaceWireGuard},
+		{"SharedCores", runtime.SharedCores > 0},
+	} {
+		if setting.set && !v.stack.Sandbox {
+			v.wrong("runtime: %s is for the containers of a sandbox, and stack %s has real hosts; remove it", setting.field, v.stack.Name)
+		}
+	}
+}
+
+// port checks one port's bounds. The thing is named in full by the caller.
+func (v *validation) port(thing string, port, least int, field string) {
+	if port < least || port > 65535 {
+		v.wrong("%s %d is not from %d to 65535; change %s", thing, port, least, field)
+	}
+}
+
+// ports refuses two listeners on one TCP port of a host. The mesh's is UDP and cannot meet them.
+func (v *validation) ports() {
+	taken := map[int]string{22: "sshd", 2379: "etcd", 2380: "etcd", 2381: "etcd", 10248: "kubelet", 10250: "kubelet", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
+	for _, listener := range []struct {
+		name, field string
+		port        int
+	}{
+		{"the API server", "Cluster.APIPort", v.stack.Cluster.APIPort},
+		{"the API proxy", "Cluster.ProxyPort", v.stack.Cluster.ProxyPort},
+		{"the edge's HTTP", "Edge.HTTPPort", v.stack.Edge.HTTPPort},
+		{"the edge's HTTPS", "Edge.HTTPSPort", v.stack.Edge.HTTPSPort},
+	} {
+		if other, found := taken[listener.port]; found {
+			v.wrong("ports: TCP port %d of %s is taken by %s; change %s", listener.port, listener.name, other, listener.field)
+			continue
+		}
+		taken[listener.port] = fmt.Sprintf("%s (%s)", listener.name, listener.field)
+	}
+}

@@ -1,0 +1,192 @@
+package stacks
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+func (v *validation) edge() {
+	edge := v.stack.Edge
+	switch edge.TLS {
+	case TLSACME:
+		if !emailSyntax.MatchString(edge.ACMEEmail) {
+			v.wrong("edge: %q is not an e-mail address for the certificate authority; set Edge.ACMEEmail", edge.ACMEEmail)
+		}
+	case TLSInternal:
+		if !v.stack.Sandbox {
+			v.wrong("edge: TLS by an authority of its own, which no reader's mail program trusts, in stack %s with real hosts; use acme", v.stack.Name)
+		}
+		if edge.ACMEEmail != "" {
+			v.wrong("edge: e-mail address %s without ACME; clear Edge.ACMEEmail", edge.ACMEEmail)
+		}
+	default:
+		v.wrong("edge: TLS %q is neither acme nor internal; set Edge.TLS", edge.TLS)
+	}
+	v.port("edge: HTTP port", edge.HTTPPort, 1, "Edge.HTTPPort")
+	v.port("edge: HTTPS port", edge.HTTPSPort, 1, "Edge.HTTPSPort")
+}
+
+func (v *validation) render() {
+	r := v.stack.Render
+	if !isDomain(r.Domain) {
+		v.wrong("render: domain %q is not a domain name; set Render.Domain", r.Domain)
+	} else if !slices.ContainsFunc(v.stack.DNS.Records, func(record Record) bool { return record.Name == r.Domain && record.Role == RoleEdge }) {
+		v.wrong("render: domain %s has no record for the edge; add it to DNS.Records", r.Domain)
+	}
+	// The container does not run as root, so it cannot listen below 1024.
+	v.port("render: port", r.Port, 1024, "Render.Port")
+	if r.MinReplicas < 2 {
+		v.wrong("render: %d replicas at least; wanted 2 or more, so that one may be moved: raise Render.MinReplicas", r.MinReplicas)
+	} else if r.MaxUnavailable < 1 || r.MaxUnavailable >= r.MinReplicas {
+		v.wrong("render: %d replicas may be unavailable, wanted 1 to %d, one less than the least replicas: with 0 a drain hangs; change Render.MaxUnavailable", r.MaxUnavailable, r.MinReplicas-1)
+	}
+	if r.MaxReplicas < r.MinReplicas {
+		v.wrong("render: %d replicas at most and %d at least; raise Render.MaxReplicas", r.MaxReplicas, r.MinReplicas)
+	}
+	if r.CPUTargetPercent < 1 || r.CPUTargetPercent > 100 {
+		v.wrong("render: CPU target %d %% is not from 1 to 100; change Render.CPUTargetPercent", r.CPUTargetPercent)
+	}
+	if r.CPURequest < 1 {
+		v.wrong("render: CPU request %s is not above zero; set Render.CPURequest", r.CPURequest)
+	}
+	if r.CPULimit < r.CPURequest {
+		v.wrong("render: CPU limit %s is below the request %s; raise Render.CPULimit", r.CPULimit, r.CPURequest)
+	}
+	if r.MemoryRequest < 1 {
+		v.wrong("render: memory request %s is not above zero; set Render.MemoryRequest", r.MemoryRequest)
+	}
+	if r.MemoryLimit < r.MemoryRequest {
+		v.wrong("render: memory limit %s is below the request %s; raise Render.MemoryLimit", r.MemoryLimit, r.MemoryRequest)
+	}
+	if fault := cronFault(r.Prewarm.Schedule); fault != "" {
+		v.wrong("render: prewarm schedule %q has %s; mend Render.Prewarm.Schedule", r.Prewarm.Schedule, fault)
+	}
+	if !timeZoneSyntax.MatchString(r.Prewarm.TimeZone) {
+		v.wrong("render: prewarm time zone %q is not an IANA name like Europe/Paris; set Render.Prewarm.TimeZone", r.Prewarm.TimeZone)
+	}
+}
+
+// The bounds of the declared load keep the arithmetic far from overflow and a slip of units visible.
+const (
+	maxPeak          = 1_000_000
+	maxCPUPerRequest = 10 * time.Second
+)
+
+// capacity demands that the peak is carried with any one site lost, by cores, by memory and by the autoscaler's bounds.
+func (v *validation) capacity() {
+	r := v.stack.Render
+	sound := true
+	if r.PeakPerSecond < 1 || r.PeakPerSecond > maxPeak {
+		sound = false
+		v.wrong("render: declared peak of %d requests a second is not from 1 to %d; set Render.PeakPerSecond", r.PeakPerSecond, maxPeak)
+	}
+	if r.CPUPerRequest < time.Microsecond || r.CPUPerRequest > maxCPUPerRequest {
+		sound = false
+		v.wrong("render: %s of processor time a request is not from 1µs to %s; measure it and set Render.CPUPerRequest", r.CPUPerRequest, maxCPUPerRequest)
+	}
+	if r.CPURequest < 1 || r.MemoryRequest < 1 || r.MaxReplicas < 1 || !sound {
+		return
+	}
+	for _, loss := range v.stack.siteLosses() {
+		if loss.Usable < loss.Needed {
+			v.wrong("render: losing site %s leaves %s usable cores, and the peak of %d requests a second at %s each takes %s; add workers elsewhere or lower Render.PeakPerSecond",
+				loss.Site, loss.Usable, r.PeakPerSecond, r.CPUPerRequest, loss.Needed)
+		}
+		if loss.UsableMemory < loss.NeededMemory {
+			v.wrong("render: losing site %s leaves %s usable memory, and %d replicas request %s; add workers elsewhere or lower Render.MaxReplicas",
+				loss.Site, loss.UsableMemory, r.MaxReplicas, loss.NeededMemory)
+		}
+	}
+	needed := CPU(int64(r.PeakPerSecond) * r.CPUPerRequest.Microseconds() / 1000)
+	if carried := CPU(r.MaxReplicas) * r.CPURequest; carried < needed {
+		v.wrong("render: %d replicas request %s cores, and the peak of %d requests a second at %s each takes %s; raise Render.MaxReplicas or Render.CPURequest",
+			r.MaxReplicas, carried, r.PeakPerSecond, r.CPUPerRequest, needed)
+	}
+	for _, n := range v.active(RoleWorker) {
+		if cores := CPU(n.Offer.Cores * 1000); n.Offer.Cores > 0 && r.CPURequest > cores {
+			v.wrong("render: CPU request %s is more than the %s cores of node %s, so that no replica fits there; lower Render.CPURequest", r.CPURequest, cores, n.Name)
+		}
+	}
+}
+
+func (v *validation) data() {
+	seen := map[string]bool{}
+	hosts := v.active(RoleData)
+	for _, service := range v.stack.Data {
+		if !isLabel(service.Name) {
+			v.wrong("data service %q: the name is not a DNS label that starts with a letter; rename it", service.Name)
+		}
+		if seen[service.Name] {
+			v.wrong("data service %s: described twice; remove one", service.Name)
+			continue
+		}
+		seen[service.Name] = true
+		v.port("data service "+service.Name+": port", service.Port, 1024, "its port")
+		if !slices.ContainsFunc(hosts, func(n Node) bool { return n.Purpose == service.Name }) {
+			v.wrong("data service %s: no active data host has that purpose, so its Service would lead nowhere; add a host or remove it", service.Name)
+		}
+	}
+}
+
+func (v *validation) database() {
+	db := v.stack.Database
+	if db.Engine == "" {
+		if !v.stack.Sandbox {
+			v.wrong("database: none, and only a sandbox may go without; set Database.Engine to postgresql")
+		}
+		if db != (Database{}) {
+			v.wrong("database: version %q and fork of %q without an engine; set Database.Engine to postgresql or clear them", db.Version, db.ForkOf)
+		}
+		return
+	}
+	if db.Engine != "postgresql" {
+		v.wrong("database: engine %q is not postgresql; mend Database.Engine", db.Engine)
+	}
+	if !majorSyntax.MatchString(db.Version) {
+		v.wrong("database: version %q is not a major version like 17; set Database.Version", db.Version)
+	}
+	switch {
+	case db.ForkOf == "":
+	case db.ForkOf == v.stack.Name:
+		v.wrong("database: a fork of the stack's own, %s; clear Database.ForkOf or name another stack", db.ForkOf)
+	case !slices.Contains(Names(), db.ForkOf):
+		v.wrong("database: a fork of stack %q, which is not described; wanted one of %s: mend Database.ForkOf", db.ForkOf, strings.Join(Names(), ", "))
+	}
+}
+
+func (v *validation) dns() {
+	dns := v.stack.DNS
+	switch {
+	case !isDomain(dns.Zone):
+		v.wrong("dns: zone %q is not a domain name; set DNS.Zone", dns.Zone)
+		return
+	// RFC 6761 reserves .test: no public resolver answers it, and a sandbox must not publish addresses that are not its own.
+	case v.stack.Sandbox && !inZone(dns.Zone, "test"):
+		v.wrong("dns: zone %s of a sandbox is not below .test, which is reserved for that; change DNS.Zone", dns.Zone)
+	case !v.stack.Sandbox && inZone(dns.Zone, "test"):
+		v.wrong("dns: zone %s is below .test, which no public resolver answers; change DNS.Zone", dns.Zone)
+	}
+	seen := map[string]bool{}
+	for _, record := range dns.Records {
+		if !isDomain(record.Name) {
+			v.wrong("dns record %q: the name is not a domain name; mend it", record.Name)
+		} else if !inZone(record.Name, dns.Zone) {
+			v.wrong("dns record %s: the name is not in zone %s; rename it", record.Name, dns.Zone)
+		}
+		if seen[record.Name] {
+			v.wrong("dns record %s: described twice; remove one", record.Name)
+			continue
+		}
+		seen[record.Name] = true
+		if len(v.active(record.Role)) == 0 {
+			v.wrong("dns record %s: no active node has role %q, so there is no address to publish; change the role or remove the record", record.Name, record.Role)
+		}
+		switch {
+		case record.Proxied && record.TTL != 0:
+			v.wrong("dns record %s: TTL %s of a proxied record, whose TTL Cloudflare chooses; set it to 0", record.Name, record.TTL)
+		case !record.Proxied && (record.TTL < time.Minute || record.TTL > 24*time.Hour || record.TTL%time.Second != 0):
+			v.wrong("dns record %s: TTL %s is not whole seconds from 1m0s to 24h0m0s; mend it", record.Name, record.TTL)
+		}
+	}
+}
