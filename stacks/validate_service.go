@@ -91,7 +91,7 @@ func (v *validation) capacity() {
 	for _, loss := range v.stack.siteLosses() {
 		if loss.Usable < loss.Needed {
 			v.wrong("render: losing site %s leaves %s usable cores, and the peak of %d requests a second at %s each takes %s; add workers elsewhere or lower Render.PeakPerSecond",
-				loss.Site, loss.Usable, r.PeakPerSecond, r.CPUPerRequest, loss.Needed)
+				loss.Site, cores(loss.Usable), r.PeakPerSecond, r.CPUPerRequest, cores(loss.Needed))
 		}
 		if loss.UsableMemory < loss.NeededMemory {
 			v.wrong("render: losing site %s leaves %s usable memory, and %d replicas request %s; add workers elsewhere or lower Render.MaxReplicas",
@@ -101,11 +101,11 @@ func (v *validation) capacity() {
 	needed := CPU(int64(r.PeakPerSecond) * r.CPUPerRequest.Microseconds() / 1000)
 	if carried := CPU(r.MaxReplicas) * r.CPURequest; carried < needed {
 		v.wrong("render: %d replicas request %s cores, and the peak of %d requests a second at %s each takes %s; raise Render.MaxReplicas or Render.CPURequest",
-			r.MaxReplicas, carried, r.PeakPerSecond, r.CPUPerRequest, needed)
+			r.MaxReplicas, cores(carried), r.PeakPerSecond, r.CPUPerRequest, cores(needed))
 	}
 	for _, n := range v.active(RoleWorker) {
-		if cores := CPU(n.Offer.Cores * 1000); n.Offer.Cores > 0 && r.CPURequest > cores {
-			v.wrong("render: CPU request %s is more than the %s cores of node %s, so that no replica fits there; lower Render.CPURequest", r.CPURequest, cores, n.Name)
+		if all := CPU(n.Offer.Cores * 1000); n.Offer.Cores > 0 && r.CPURequest > all {
+			v.wrong("render: CPU request %s is more than the %s cores of node %s, so that no replica fits there; lower Render.CPURequest", cores(r.CPURequest), cores(all), n.Name)
 		}
 	}
 }
