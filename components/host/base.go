@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -32,7 +33,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		base.Hostname = name
 	}
 	text, err := base.Render()
-	if err != nil {
+	if err := errors.Join(err, args.Connection.Validate()); err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
 	c := &Base{}

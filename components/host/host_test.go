@@ -1,0 +1,231 @@
+package host_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/host"
+	"havre/components/host/hosttest"
+	"havre/components/host/script"
+)
+
+const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nnever in clear\n-----END OPENSSH PRIVATE KEY-----\n"
+
+func connection() host.Connection {
+	return host.Connection{
+		Address:    pulumi.String("198.51.100.11"),
+		PrivateKey: pulumi.String(privateKey),
+		HostKey:    pulumi.String("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample"),
+	}
+}
+
+func TestCommand(t *testing.T) {
+	for _, mode := range hosttest.Both {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := hosttest.New()
+			err := e.Run(mode, func(ctx *pulumi.Context) error {
+				_, err := host.NewCommand(ctx, "gra-worker-2-thing", host.CommandArgs{
+					Connection: connection(),
+					Create:     pulumi.String("true\n"),
+					Delete:     pulumi.String("rm -f /thing\n"),
+				})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Named("gra-worker-2-thing")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Text("create") != script.AsRoot("true\n") || r.Text("delete") != script.AsRoot("rm -f /thing\n") {
+				t.Errorf("create %q, delete %q", r.Text("create"), r.Text("delete"))
+			}
+			for path, want := range map[string]any{
+				"connection.host": "198.51.100.11", "connection.user": "debian", "connection.port": 22.0, "connection.privateKey": privateKey,
+				"connection.hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample", "connection.dialErrorLimit": 40.0, "connection.perDialTimeout": 10.0,
+				"logging": "stdoutAndStderr", "addPreviousOutputInEnv": false, "update": nil, "stdin": nil, "triggers": nil,
+			} {
+				if got := r.Value(path); got.V != want {
+					t.Errorf("%s is %v, want %v", path, got.V, want)
+				}
+			}
+			if !r.Secret("connection.privateKey") || strings.Contains(r.Clear(), "never in clear") {
+				t.Error("the private key is not secret")
+			}
+		})
+	}
+}
+
+func TestCommandSecrets(t *testing.T) {
+	for _, mode := range hosttest.Both {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := hosttest.New().Stdout(func(hosttest.Registration) string { return "token" })
+			err := e.Run(mode, func(ctx *pulumi.Context) error {
+				c, err := host.NewCommand(ctx, "gra-cp-0-invitation", host.CommandArgs{
+					Connection:   connection(),
+					Create:       pulumi.String("cat"),
+					SecretOutput: true,
+				})
+				if err != nil {
+					return err
+				}
+				join, err := host.NewCommand(ctx, "gra-worker-2-join", host.CommandArgs{
+					Connection: connection(),
+					Create:     pulumi.String("cat"),
+					Stdin:      c.Stdout,
+					Triggers:   []pulumi.Input{pulumi.String("content")},
+				}, pulumi.DependsOn([]pulumi.Resource{c.Resource}))
+				if err != nil {
+					return err
+				}
+				ctx.Export("out", join.Stdout)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			invitation, err := e.Named("gra-cp-0-invitation")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(invitation.SecretOutputs, []string{"connection", "stderr", "stdout"}) || invitation.Text("logging") != "none" {
+				t.Errorf("secret outputs %v, logging %s", invitation.SecretOutputs, invitation.Text("logging"))
+			}
+			join, err := e.Named("gra-worker-2-join")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if join.Text("logging") != "none" || !slices.Equal(join.DependsOn, []string{"gra-cp-0-invitation"}) {
+				t.Errorf("logging %s, depends on %v", join.Text("logging"), join.DependsOn)
+			}
+			if mode == hosttest.Known && (join.Text("stdin") != "token" || !join.Secret("stdin") || strings.Contains(join.Clear(), "token")) {
+				t.Error("standard input is not the secret")
+			}
+			if mode == hosttest.Unknown && join.Known("stdin") {
+				t.Error("standard input is known before the invitation")
+			}
+			if got := join.Value("triggers"); !got.IsArray() || got.ArrayValue()[0].V != "content" {
+				t.Errorf("triggers %v", got)
+			}
+		})
+	}
+}
+
+// A script that is an output is wrapped too, and the text is the same.
+func TestCommandWithLateScript(t *testing.T) {
+	e := hosttest.New()
+	if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {
+		_, err := host.NewCommand(ctx, "a", host.CommandArgs{Connection: connection(), Create: pulumi.String("late").ToStringOutput()})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := e.Named("a"); err != nil || r.Text("create") != script.AsRoot("late") {
+		t.Fatalf("%v %q", err, r.Text("create"))
+	}
+}
+
+func TestCommandRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*host.CommandArgs)
+		want   string
+	}{
+		{"no address", func(a *host.CommandArgs) { a.Connection.Address = nil },
+			"command c: connection has no address; give the host's public IPv4 address"},
+		{"no key", func(a *host.CommandArgs) { a.Connection.PrivateKey = nil },
+			"command c: connection has no private key; give the administrator's OpenSSH key"},
+		{"no host key", func(a *host.CommandArgs) { a.Connection.HostKey = nil },
+			"command c: connection has no host key; give the key pinned at installation, an unpinned host is never dialled"},
+		{"port", func(a *host.CommandArgs) { a.Connection.Port = 65536 },
+			"command c: connection port 65536 is outside 1–65535; leave it 0 for 22"},
+		{"no script", func(a *host.CommandArgs) { a.Create = nil },
+			"command c: command has no create script; give the text to run"},
+		{"several", func(a *host.CommandArgs) { a.Connection.Port = -1; a.Create = nil },
+			"command c: connection port -1 is outside 1–65535; leave it 0 for 22\ncommand has no create script; give the text to run"},
+	} {
+		e := hosttest.New()
+		var got error
+		if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {
+			args := host.CommandArgs{Connection: connection(), Create: pulumi.String("true")}
+			c.change(&args)
+			_, got = host.NewCommand(ctx, "c", args)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got == nil || got.Error() != c.want {
+			t.Errorf("%s\n got %v\nwant %s", c.name, got, c.want)
+		}
+		if n := len(e.Registrations()); n != 0 {
+			t.Errorf("%s: %d resources were registered all the same", c.name, n)
+		}
+	}
+}
+
+func TestBase(t *testing.T) {
+	for _, mode := range hosttest.Both {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := hosttest.New()
+			args := host.Args{Connection: connection()}
+			if err := e.Run(mode, func(ctx *pulumi.Context) error {
+				b, err := host.New(ctx, "gra-worker-2", args)
+				if err != nil {
+					return err
+				}
+				if len(b.Resources()) != 1 {
+					t.Errorf("resources %v", b.Resources())
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{
+				"urn:pulumi:test::havre::havre:host:Base$command:remote:Command::gra-worker-2-base",
+				"urn:pulumi:test::havre::havre:host:Base::gra-worker-2",
+			}
+			if got := e.URNs(); !slices.Equal(got, want) {
+				t.Errorf("got %v", got)
+			}
+			r, err := e.Named("gra-worker-2-base")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := (script.Base{Hostname: "gra-worker-2"}).Render()
+			if err != nil || r.Text("create") != script.AsRootWithoutLibrary(text) {
+				t.Errorf("the script is not the rendered one: %v", err)
+			}
+			if !r.Value("delete").IsNull() || !r.Value("triggers").IsNull() {
+				t.Error("the base set-up has a delete or triggers")
+			}
+			if args.Base.Hostname != "" {
+				t.Error("the caller's Args changed")
+			}
+		})
+	}
+}
+
+func TestBaseRefuses(t *testing.T) {
+	e := hosttest.New()
+	err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {
+		_, err := host.New(ctx, "gra-worker-2", host.Args{Base: script.Base{
+			Private: &script.Private{Address: netip.MustParsePrefix("10.90.0.12/16"), MAC: []byte{1}},
+		}})
+		return err
+	})
+	want := "host gra-worker-2: private interface: MAC \"01\" is not six bytes; take the one the provider lists for the private interface\n" +
+		"connection has no address; give the host's public IPv4 address\n" +
+		"connection has no private key; give the administrator's OpenSSH key\n" +
+		"connection has no host key; give the key pinned at installation, an unpinned host is never dialled"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if len(e.Registrations()) != 0 {
+		t.Error("something was registered")
+	}
+}
