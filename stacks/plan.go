@@ -94,6 +94,8 @@ type PlannedDataService struct {
 // PlannedRecord is a record with the nodes whose public addresses it holds.
 type PlannedRecord struct {
 	Record
+	// Label is the name without the zone, "@" for the zone itself. It is the same in all stacks, so logical names are made of it.
+	Label string
 	// Nodes are names, in the order of the nodes' indexes.
 	Nodes []string
 }
@@ -154,7 +156,10 @@ func (s Stack) Plan() (Plan, error) {
 		p.DataServices = append(p.DataServices, planned)
 	}
 	for _, record := range p.Stack.DNS.Records {
-		planned := PlannedRecord{Record: record}
+		planned := PlannedRecord{Record: record, Label: "@"}
+		if record.Name != s.DNS.Zone {
+			planned.Label = strings.TrimSuffix(record.Name, "."+s.DNS.Zone)
+		}
 		for _, node := range p.Members {
 			if node.Has(record.Role) {
 				planned.Nodes = append(planned.Nodes, node.Name)

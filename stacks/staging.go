@@ -14,7 +14,7 @@ func Staging() (Stack, error) {
 func stagingDifferences() []Difference {
 	return []Difference{
 		{Path: "Name", Why: "the stack's own name", Apply: func(s *Stack) { s.Name = "staging" }},
-		{Path: "Budget", Why: "a third of the servers", Apply: func(s *Stack) { s.Budget = Budget{Monthly: EUR(700, 0), Setup: EUR(550, 0)} }},
+		{Path: "Budget", Why: "fewer servers", Apply: func(s *Stack) { s.Budget = Budget{Monthly: EUR(700, 0), Setup: EUR(550, 0)} }},
 		{Path: "Nodes", Why: "one worker a site and no metrics host are enough to try a change on", Apply: func(s *Stack) {
 			removeNodes(s, "gra-worker-2", "gra-worker-3", "rbx-worker-2", "rbx-worker-3", "rbx-data-2")
 		}},
@@ -38,8 +38,7 @@ func stagingDifferences() []Difference {
 	}
 }
 
-// removeNodes takes the named nodes out of the description. A name that is not there stays visible: the difference then changes nothing or
-// less than its neighbours' golden file says.
+// removeNodes takes the named nodes out of the description. A misspelt name removes nothing: the golden list of differences shows what went.
 func removeNodes(s *Stack, names ...string) {
 	s.Nodes = slices.DeleteFunc(s.Nodes, func(n Node) bool { return slices.Contains(names, n.Name) })
 }

@@ -149,6 +149,9 @@ func (v *validation) ports() {
 		{"the edge's HTTP", "Edge.HTTPPort", v.stack.Edge.HTTPPort},
 		{"the edge's HTTPS", "Edge.HTTPSPort", v.stack.Edge.HTTPSPort},
 	} {
+		if listener.port < 1 || listener.port > 65535 {
+			continue // refused already
+		}
 		if other, found := taken[listener.port]; found {
 			v.wrong("ports: TCP port %d of %s is taken by %s; change %s", listener.port, listener.name, other, listener.field)
 			continue

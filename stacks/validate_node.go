@@ -39,7 +39,7 @@ func (v *validation) nodes() {
 func (v *validation) place(n Node) {
 	if _, found := v.stack.site(n.Site); !found {
 		v.wrong("node %s: site %q is not described; name one of Sites or add it", n.Name, n.Site)
-	} else if !strings.HasPrefix(n.Name, n.Site+"-") {
+	} else if isLabel(n.Name) && !strings.HasPrefix(n.Name, n.Site+"-") {
 		v.wrong("node %s: the name does not start with its site, %s-; rename it before it is ordered", n.Name, n.Site)
 	}
 	if n.Vrack && n.Kind == VPS {
