@@ -1,0 +1,181 @@
+# havre: what only control-plane nodes do, for themselves and for the others. Written by <node>-kubernetes; edit
+# components/cluster/kubeadm/control-plane.sh instead. It is read after node.sh.
+# shellcheck shell=bash
+
+# cluster_kube ARGUMENT...: kubectl as the administrator, through the proxy; only on control-plane nodes.
+cluster_kube() { timeout -k 5 60 kubectl --kubeconfig="$cluster_admin" --request-timeout=20s "$@"; }
+
+# cluster_ready: this node's own API server is ready.
+cluster_ready() {
+  [[ -s $cluster_admin ]] &&
+    timeout 10 kubectl --kubeconfig="$cluster_admin" --server="https://$ADDRESS:$API_PORT" --request-timeout=8s get --raw /readyz >/dev/null
+}
+
+# cluster_etcd ENDPOINT ARGUMENT...
+cluster_etcd() {
+  local endpoint=$1
+  shift
+  timeout -k 5 15 etcdctl --endpoints="$endpoint" --dial-timeout=3s --command-timeout=10s --cacert="$cluster_pki/etcd/ca.crt" \
+    --cert="$cluster_pki/etcd/healthcheck-client.crt" --key="$cluster_pki/etcd/healthcheck-client.key" "$@"
+}
+
+# cluster_leave_etcd: take this node's member out of etcd, if it is one and not the last. Without quorum it gives up after a minute with status 1.
+cluster_leave_etcd() {
+  local endpoint members id end=$((SECONDS + 60))
+  [[ -s $cluster_pki/etcd/healthcheck-client.key ]] || return 0
+  # shellcheck disable=SC2086 # PEERS is a list of addresses
+  while ((SECONDS < end)); do
+    for endpoint in 127.0.0.1 $PEERS; do
+      members=$(cluster_etcd "https://$endpoint:2379" member list -w simple 2>/dev/null) || continue
+      id=$(awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url { print $1 }' <<<"$members")
+      if [[ -z $id ]]; then
+        [[ $endpoint == 127.0.0.1 ]] && continue
+        return 0
+      fi
+      [[ $(wc -l <<<"$members") -gt 1 ]] || return 0
+      if cluster_etcd "https://$endpoint:2379" member remove "$id" >/dev/null; then
+        havre_log "$NODE: etcd member $id removed"
+        return 0
+      fi
+    done
+    [[ -n $PEERS ]] || return 0
+    sleep 2
+  done
+  return 1
+}
+
+# cluster_found: make the cluster. The phases that print a token or a key are left out; invitations do their work.
+cluster_found() {
+  if [[ -e $cluster_state/founding && -e /etc/kubernetes/manifests/kube-apiserver.yaml ]] && cluster_until 120 cluster_ready; then
+    havre_log "$NODE: an earlier run had started the API server; only the rest is done"
+    cluster_run 300 kubeadm init --config /etc/havre/cluster/init.json \
+      --skip-phases=preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-certs,addon,show-join-command ||
+      havre_fail "$NODE: kubeadm init could not be finished; run again"
+  else
+    ! cluster_traces || cluster_reset
+    mkdir -p "$cluster_state"
+    : >"$cluster_state/founding"
+    cluster_run 600 kubeadm init --config /etc/havre/cluster/init.json --skip-phases=upload-certs,addon,show-join-command ||
+      havre_fail "$NODE: kubeadm init failed; see above and 'journalctl -u kubelet' there, then run again"
+  fi
+  cluster_until 120 cluster_complete || havre_fail "$NODE: kubeadm init ended, but the node is not registered after 120 s; see 'journalctl -u kubelet' there"
+  cluster_mark
+  rm -f "$cluster_state/founding"
+}
+
+# cluster_invite NODE ROLE: print the invitation. ROLE founder answers {} where there is no cluster yet; then that node makes it.
+cluster_invite() {
+  local node=$1 role=$2 line token hash key='' config
+  if [[ $role == founder && ! -e $cluster_state/member ]]; then
+    printf '{}\n'
+    return 0
+  fi
+  cluster_lock invitation
+  cluster_until 120 cluster_ready || havre_fail "$NODE: its API server is not ready after 120 s, so $node cannot be invited; see 'journalctl -u kubelet' there"
+  if [[ $role != worker ]]; then
+    # One key for all that join at about the same time: each upload replaces the one before. Kubernetes drops it after 2 h.
+    if [[ -z $(find "$cluster_state/certificate-key" -mmin -60 2>/dev/null) ]]; then
+      key=$(timeout 30 kubeadm certs certificate-key)
+      config=$(cluster_config upload "KEY=$key")
+      cluster_run 120 kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print --config "$config" || {
+        rm -f "$config"
+        havre_fail "$NODE: the control plane's certificates could not be uploaded for $node; run again"
+      }
+      rm -f "$config"
+      (umask 077 && printf '%s\n' "$key" >"$cluster_state/certificate-key.new")
+      mv -f "$cluster_state/certificate-key.new" "$cluster_state/certificate-key"
+    fi
+    key=$(<"$cluster_state/certificate-key")
+  fi
+  line=$(timeout 60 kubeadm token create --ttl 24h --description "invitation of $node" --print-join-command)
+  [[ $line =~ --token\ ([a-z0-9]{6}\.[a-z0-9]{16}) ]] || havre_fail "$NODE: kubeadm token create printed no token for $node"
+  token=${BASH_REMATCH[1]}
+  [[ $line =~ (sha256:[0-9a-f]{64}) ]] || havre_fail "$NODE: kubeadm token create printed no hash of the CA for $node"
+  hash=${BASH_REMATCH[1]}
+  printf '{"token":"%s","caCertHash":"%s","certificateKey":"%s"}\n' "$token" "$hash" "$key"
+}
+
+# cluster_approve: sign the serving certificates that kubelets ask for, where the names in the request are exactly the node's own. The address comes from a
+# label that only an administrator can set (NodeRestriction keeps kubelets off node-restriction.kubernetes.io/), so no node can claim another's.
+cluster_approve() {
+  local csr user request node address names
+  while read -r csr user request; do
+    node=${user#system:node:}
+    [[ $node != "$user" && -n $request ]] || continue
+    address=$(cluster_kube get node "$node" --ignore-not-found -o 'jsonpath={.metadata.labels.node-restriction\.kubernetes\.io/mesh-address}' </dev/null)
+    names=$(base64 -d <<<"$request" | openssl req -noout -text | awk '/Subject Alternative Name/ { getline; gsub(/ /, ""); print }')
+    if [[ -n $address && $names == "DNS:$node,IPAddress:$address" ]]; then
+      cluster_kube certificate approve "$csr" </dev/null >&2
+    elif [[ -n $address ]]; then
+      havre_log "$node: asks for a serving certificate for $names, but is $address; left alone"
+    fi
+  done < <(cluster_kube get csr -o go-template='{{range .items}}{{if and (eq .spec.signerName "kubernetes.io/kubelet-serving") (not .status.conditions)}}{{.metadata.name}} {{.spec.username}} {{.spec.request}}{{"\n"}}{{end}}{{end}}')
+}
+
+# cluster_certified ADDRESS: the kubelet there serves with a certificate of the cluster's CA.
+cluster_certified() { curl -s --max-time 5 -o /dev/null --cacert "$cluster_pki/ca.crt" "https://$1:10250/healthz"; }
+
+cluster_admit_certificate() {
+  cluster_certified "$1" && return 0
+  cluster_approve
+  cluster_certified "$1"
+}
+
+cluster_found_node() { [[ -n $(cluster_kube get node "$1" --ignore-not-found -o name) ]]; }
+
+# cluster_admit NODE ADDRESS POD_CIDR TAINT...: standard input is the Node as far as havre owns it.
+cluster_admit() {
+  local node=$1 address=$2 cidr=$3 manifest got taint old
+  shift 3
+  manifest=$(cat)
+  cluster_lock "member-$node"
+  cluster_until 180 cluster_found_node "$node" || havre_fail "$node: has joined, but has no Node object after 180 s; see 'journalctl -u kubelet' on it"
+
+  got=$(cluster_kube get node "$node" -o 'jsonpath={.spec.podCIDR}')
+  if [[ -z $got ]]; then
+    cluster_kube patch node "$node" --type=merge -p "{\"spec\":{\"podCIDR\":\"$cidr\",\"podCIDRs\":[\"$cidr\"]}}" >&2
+  elif [[ $got != "$cidr" ]]; then
+    havre_fail "$node: its pod CIDR in Kubernetes is $got, want $cidr, and Kubernetes never changes one; take the node out and let it join again"
+  fi
+
+  # Taints are one list for all who write it, controllers included, so ours are kept apart by the annotation and changed one by one.
+  old=$(cluster_kube get node "$node" -o 'jsonpath={.metadata.annotations.havre/taints}')
+  for taint in $old; do
+    [[ " $* " == *" $taint "* ]] || cluster_kube taint node "$node" "$taint-" >&2 || true
+  done
+  (($# == 0)) || cluster_kube taint node "$node" --overwrite "$@" >&2
+  cluster_kube apply --server-side --force-conflicts --field-manager=havre -f - <<<"$manifest" >&2
+
+  cluster_until 120 cluster_admit_certificate "$address" ||
+    havre_fail "$node: its kubelet has no serving certificate after 120 s; see 'kubectl get csr' and 'journalctl -u kubelet' on it"
+  timeout -k 5 310 kubectl --kubeconfig="$cluster_admin" wait --for=condition=Ready --timeout=300s "node/$node" >&2 ||
+    havre_fail "$node: is not Ready after 300 s; see 'kubectl describe node $node'"
+}
+
+# cluster_retire NODE SECONDS: drain, then delete the Node. A cluster in which nobody answers has nothing to drain.
+cluster_retire() {
+  local node=$1 seconds=$2
+  cluster_lock "member-$node"
+  if ! cluster_until 60 cluster_kube get --raw /readyz; then
+    havre_log "$node: no API server is ready after 60 s, so nothing is drained"
+    return 0
+  fi
+  cluster_found_node "$node" || return 0
+  timeout -k 5 $((seconds + 30)) kubectl --kubeconfig="$cluster_admin" drain "$node" --ignore-daemonsets --delete-emptydir-data --force \
+    --skip-wait-for-delete-timeout=60 --timeout="${seconds}s" >&2 ||
+    havre_fail "$node: is not drained after $seconds s; a PodDisruptionBudget or a pod that does not end holds it (named above). Make room elsewhere, or delete that pod, and run again"
+  cluster_kube delete node "$node" --ignore-not-found --timeout=50s >&2
+}
+
+# cluster_kubeconfig SERVER PROXY CLUSTER: print the administrator's kubeconfig for use from elsewhere.
+cluster_kubeconfig() {
+  local file
+  cluster_lock kubeconfig
+  file=$(mktemp /run/havre-kubeconfig.XXXXXX)
+  # shellcheck disable=SC2064 # the name of now is wanted
+  trap "rm -f '$file'" EXIT
+  cat "$cluster_admin" >"$file"
+  kubectl config --kubeconfig="$file" set-cluster "$3" --server="$1" >/dev/null
+  [[ -z $2 ]] || kubectl config --kubeconfig="$file" set-cluster "$3" --proxy-url="$2" >/dev/null
+  kubectl config --kubeconfig="$file" view --raw --flatten -o json
+}
