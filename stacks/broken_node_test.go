@@ -215,6 +215,14 @@ var brokenNodes = []broken{
 	{name: "price without a currency", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Monthly = Money{} }, want: []string{
 		`node gra-worker-3: monthly price 0.00 is not in EUR; mend it in stacks/production.go`,
 	}},
+	{name: "price in the wrong unit", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Monthly.Units *= 1_000_000 }, want: []string{
+		`node gra-worker-3: monthly price 149990000.00 EUR is above 10000.00 EUR; is it in the right unit? mend it in stacks/production.go`,
+		`budget: the nodes cost 149991195.39 EUR a month, and 1500.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+	}},
+	{name: "setup in the wrong unit", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Setup.Units *= 100 }, want: []string{
+		`node gra-worker-3: setup price 14999.00 EUR is above 10000.00 EUR; is it in the right unit? mend it in stacks/production.go`,
+		`budget: ordering the nodes costs 16024.92 EUR once, and 1350.00 EUR are allowed; remove nodes or raise Budget.Setup in stacks/production.go`,
+	}},
 	{name: "setup negative", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Setup = EUR(-1, 0) }, want: []string{
 		`node gra-worker-3: setup price -1.00 EUR is negative; mend it in stacks/production.go`,
 	}},

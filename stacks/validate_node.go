@@ -189,6 +189,9 @@ func (v *validation) families(n Node) {
 	}
 }
 
+// maxPrice is far above any server here. It catches a slip of units, and keeps sums far from overflow.
+var maxPrice = EUR(10_000, 0)
+
 func (v *validation) price(n Node) {
 	o := n.Offer
 	switch {
@@ -196,11 +199,15 @@ func (v *validation) price(n Node) {
 		v.wrong("node %s: monthly price %s is not in %s; mend it", n.Name, o.Monthly, currency)
 	case o.Monthly.Units <= 0:
 		v.wrong("node %s: monthly price %s is not above zero, and would hide the node from the budget; take it from the catalogue and mend it", n.Name, o.Monthly)
+	case o.Monthly.MoreThan(maxPrice):
+		v.wrong("node %s: monthly price %s is above %s; is it in the right unit? mend it", n.Name, o.Monthly, maxPrice)
 	}
 	switch {
 	case o.Setup.Currency != currency:
 		v.wrong("node %s: setup price %s is not in %s; mend it", n.Name, o.Setup, currency)
 	case o.Setup.Negative():
 		v.wrong("node %s: setup price %s is negative; mend it", n.Name, o.Setup)
+	case o.Setup.MoreThan(maxPrice):
+		v.wrong("node %s: setup price %s is above %s; is it in the right unit? mend it", n.Name, o.Setup, maxPrice)
 	}
 }
