@@ -53,3 +53,9 @@ func (m Money) Negative() bool { return m.Units < 0 }
 func (m Money) MoreThan(other Money) bool {
 	return m.Currency == other.Currency && m.Units > other.Units
 }
+
+// Decimal prints the amount alone, with a point and at least two digits after it: "149.99".
+func (m Money) Decimal() string {
+	amount, _, _ := strings.Cut(m.String(), " ")
+	return amount
+}

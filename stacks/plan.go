@@ -15,7 +15,7 @@ type Plan struct {
 	Stack Stack
 	// Nodes are all nodes, retired ones included: each has a server.
 	Nodes []PlannedNode
-	// Members are the nodes that are not retired: the peers of the mesh.
+	// Members are the nodes that are not retired: what services may count on. The mesh has all Nodes, because a retired one is drained over it.
 	Members []PlannedNode
 	// ControlPlane, Workers, Edge and Data are the members with that role. Edge nodes are workers, too.
 	ControlPlane []PlannedNode
@@ -185,9 +185,9 @@ func (p Plan) Node(name string) (PlannedNode, error) {
 	return PlannedNode{}, fmt.Errorf("stack %s: no node %s; wanted one of %s", p.Stack.Name, name, strings.Join(names(p.Stack.Nodes), ", "))
 }
 
-// Peers are the members of the mesh but the named node.
+// Peers are the members of the mesh, retired nodes too, but the named one.
 func (p Plan) Peers(name string) []PlannedNode {
-	return slices.DeleteFunc(slices.Clone(p.Members), func(n PlannedNode) bool { return n.Name == name })
+	return slices.DeleteFunc(slices.Clone(p.Nodes), func(n PlannedNode) bool { return n.Name == name })
 }
 
 // Endpoint says where one node sends what is for the other: over the private network where both have an address in it, else over the public

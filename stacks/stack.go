@@ -105,8 +105,8 @@ type Node struct {
 	Offer   Offer
 	// Vrack plugs the node into the private network. Dedicated servers only: the API has no route for a VPS.
 	Vrack bool
-	// Retired takes the node out of the cluster and the mesh and permits that its server is given up. The server itself ends only when the
-	// node leaves the description in a later change.
+	// Retired drains the node, takes it out of the cluster and permits that its server is given up. It stays in the mesh, over which it is
+	// drained; mesh and server end only when the node leaves the description in a later change.
 	Retired bool
 	// Generation is 1 at first. Raising it installs the operating system anew and loses what is on the disks; nothing else does.
 	Generation int
@@ -153,7 +153,7 @@ type Offer struct {
 	MemoryGiB int
 }
 
-// Mesh is the WireGuard network between all nodes that are not retired.
+// Mesh is the WireGuard network between all nodes.
 type Mesh struct {
 	// CIDR holds the mesh addresses: the node with index i has the i-th address.
 	CIDR netip.Prefix
