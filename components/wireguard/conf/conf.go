@@ -1,0 +1,366 @@
+// Package conf is the WireGuard configuration of the mesh as values and text. It is pure.
+//
+// The thing to get wrong: size. Every host has every other host as a peer and its text lies in the state, so n hosts cost n² lines. Peers therefore travel in a
+// compact form (Compact), one short line each, which the host itself expands to the file wg-quick reads (Render says what that file is); and the whole mesh
+// is validated once (Mesh.Validate), not once a host.
+package conf
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"havre/components/naming"
+)
+
+// Bounds and defaults. A path of 1500 bytes less WireGuard's largest overhead (40 IPv6 + 8 UDP + 32) leaves 1420; 1280 is the least IPv6 allows, 8920 is a
+// path of 9000 bytes less the same 80.
+const (
+	DefaultMTU  = 1420
+	MinMTU      = 1280
+	MaxMTU      = 8920
+	DefaultPort = 51820
+
+	// MaxHosts keeps one host's peers, at most 130 bytes each, within the 128 KiB of one argument of a command.
+	MaxHosts = 900
+
+	keyBytes = 32
+)
+
+// PrivateKeyPath is where a host keeps the private key that it made itself. No text of this package ever holds a key but public ones.
+const PrivateKeyPath = "/etc/wireguard/private.key"
+
+// Host is one member of the mesh.
+type Host struct {
+	// Name is the node's name, a comment in the configuration.
+	Name string
+	// Mesh is the address on the mesh interface.
+	Mesh netip.Addr
+	// Pods is the node's pod CIDR; the zero Prefix for a host outside Kubernetes.
+	Pods netip.Prefix
+	// Public is the public IPv4 address; the zero Addr for a peer nobody can call (a laptop), which then calls first.
+	Public netip.Addr
+	// Private is the address on the private network; the zero Addr when the host is not on it.
+	Private netip.Addr
+	// PublicKey is the WireGuard key, 32 bytes in base64.
+	PublicKey string
+}
+
+// Mesh is the whole network. Order of Hosts does not matter to any text: peers are sorted by name.
+type Mesh struct {
+	// Network holds every mesh address; Pods holds every pod CIDR.
+	Network, Pods netip.Prefix
+	// Port is the UDP port of every host; DefaultPort when 0.
+	Port uint16
+	// MTU of the mesh interface in bytes, MinMTU to MaxMTU; DefaultMTU when 0.
+	MTU   int
+	Hosts []Host
+}
+
+// Peer is another host as one host sees it.
+type Peer struct {
+	Name, PublicKey string
+	// Endpoint is where to call the peer; the zero AddrPort when only the peer can call.
+	Endpoint netip.AddrPort
+	// AllowedIPs are what is routed to the peer and accepted from it, the mesh address first.
+	AllowedIPs []netip.Prefix
+}
+
+// Config is the configuration of one host.
+type Config struct {
+	// Address is the host's own, with the length of the mesh network: that makes the one route to all hosts.
+	Address netip.Prefix
+	// Pods is the network of all pods, which gets one route for all of it; the zero Prefix for none. A route for each node's pod CIDR would have to follow every
+	// change of the peers, and would let packets for a node that has left out by the default route.
+	Pods  netip.Prefix
+	Port  uint16
+	MTU   int
+	Peers []Peer
+}
+
+// Endpoint is the rule for a pair: from calls to on the private network where both are on it, else on the public one. The zero Addr when to cannot be called.
+func Endpoint(from, to Host) netip.Addr {
+	if from.Private.IsValid() && to.Private.IsValid() {
+		return to.Private
+	}
+	return to.Public
+}
+
+// AllowedIPs are the addresses that live on h: its mesh address and, on a Kubernetes node, its pod CIDR.
+func AllowedIPs(h Host) []netip.Prefix {
+	allowed := []netip.Prefix{netip.PrefixFrom(h.Mesh, h.Mesh.BitLen())}
+	if h.Pods.IsValid() {
+		allowed = append(allowed, h.Pods)
+	}
+	return allowed
+}
+
+func (m Mesh) port() uint16 {
+	if m.Port == 0 {
+		return DefaultPort
+	}
+	return m.Port
+}
+
+func (m Mesh) mtu() int {
+	if m.MTU == 0 {
+		return DefaultMTU
+	}
+	return m.MTU
+}
+
+// Sorted is the mesh with its hosts in order of name, which For wants. The caller's slice stays as it is.
+func (m Mesh) Sorted() Mesh {
+	m.Hosts = slices.Clone(m.Hosts)
+	slices.SortFunc(m.Hosts, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
+	return m
+}
+
+// For is the configuration of the host of that name in a sorted, valid mesh. An unknown name is an error.
+func (m Mesh) For(name string) (Config, error) {
+	i, ok := slices.BinarySearchFunc(m.Hosts, name, func(h Host, name string) int { return strings.Compare(h.Name, name) })
+	if !ok {
+		return Config{}, fmt.Errorf("mesh: no host %s; it has %d hosts, sorted by name", name, len(m.Hosts))
+	}
+	self := m.Hosts[i]
+	c := Config{
+		Address: netip.PrefixFrom(self.Mesh, m.Network.Bits()), Pods: m.Pods, Port: m.port(), MTU: m.mtu(), Peers: make([]Peer, 0, len(m.Hosts)-1),
+	}
+	for j, other := range m.Hosts {
+		if j == i {
+			continue
+		}
+		p := Peer{Name: other.Name, PublicKey: other.PublicKey, AllowedIPs: AllowedIPs(other)}
+		if to := Endpoint(self, other); to.IsValid() {
+			p.Endpoint = netip.AddrPortFrom(to, c.Port)
+		}
+		c.Peers = append(c.Peers, p)
+	}
+	return c, nil
+}
+
+// Render is the file /etc/wireguard/wg0.conf as wg-quick(8) reads it. The private key is not in it: PostUp reads it from where the host made it.
+func (c Config) Render() string {
+	var b strings.Builder
+	b.Grow(192 + 176*len(c.Peers))
+	b.WriteString("[Interface]\nAddress = ")
+	b.WriteString(c.Address.String())
+	b.WriteString("\nListenPort = ")
+	b.WriteString(strconv.Itoa(int(c.Port)))
+	b.WriteString("\nMTU = ")
+	b.WriteString(strconv.Itoa(c.MTU))
+	b.WriteString("\nTable = off\nPostUp = wg set %i private-key " + PrivateKeyPath + "\n")
+	if c.Pods.IsValid() {
+		b.WriteString("PostUp = ip -4 route replace ")
+		b.WriteString(c.Pods.String())
+		b.WriteString(" dev %i\n")
+	}
+	for _, p := range c.Peers {
+		b.WriteString("\n# ")
+		b.WriteString(p.Name)
+		b.WriteString("\n[Peer]\nPublicKey = ")
+		b.WriteString(p.PublicKey)
+		b.WriteByte('\n')
+		if p.Endpoint.IsValid() {
+			b.WriteString("Endpoint = ")
+			b.WriteString(p.Endpoint.String())
+			b.WriteByte('\n')
+		}
+		b.WriteString("AllowedIPs = ")
+		for i, a := range p.AllowedIPs {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(a.String())
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Compact is the same configuration in few bytes, for the state. The first line is "address port mtu pods", each other one a peer:
+//
+//	name key endpoint allowed,allowed
+//
+// What follows by rule is left out: the padding "=" of each key, the port of an endpoint where it is the host's own, and the /32 of a single address; "-" stands
+// for no endpoint and for no pods. It stays text, one line a peer, so that a preview shows which peer is new; compression would halve it and say nothing.
+func (c Config) Compact() string {
+	var b strings.Builder
+	b.Grow(32 + 112*len(c.Peers))
+	b.WriteString(c.Address.String())
+	b.WriteByte(' ')
+	b.WriteString(strconv.Itoa(int(c.Port)))
+	b.WriteByte(' ')
+	b.WriteString(strconv.Itoa(c.MTU))
+	b.WriteByte(' ')
+	if c.Pods.IsValid() {
+		b.WriteString(c.Pods.String())
+	} else {
+		b.WriteByte('-')
+	}
+	b.WriteByte('\n')
+	for _, p := range c.Peers {
+		b.WriteString(p.Name)
+		b.WriteByte(' ')
+		b.WriteString(strings.TrimSuffix(p.PublicKey, "="))
+		b.WriteByte(' ')
+		switch {
+		case !p.Endpoint.IsValid():
+			b.WriteByte('-')
+		case p.Endpoint.Port() == c.Port:
+			b.WriteString(p.Endpoint.Addr().String())
+		default:
+			b.WriteString(p.Endpoint.String())
+		}
+		b.WriteByte(' ')
+		for i, a := range p.AllowedIPs {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if a.IsSingleIP() {
+				b.WriteString(a.Addr().String())
+			} else {
+				b.WriteString(a.String())
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Validate checks the whole mesh and reports everything that is wrong, joined. Public keys and public addresses come late in a run; hosts without them pass
+// ValidateShape before, and Validate once they are known.
+func (m Mesh) Validate() error {
+	errs := []error{m.ValidateShape()}
+	keys := make(map[string]string, len(m.Hosts))
+	public := make(map[netip.Addr]string, len(m.Hosts))
+	for _, h := range m.Hosts {
+		raw, err := base64.StdEncoding.Strict().DecodeString(h.PublicKey)
+		switch {
+		case err != nil || len(raw) != keyBytes:
+			errs = append(errs, fmt.Errorf("mesh: host %s: public key %q is not 32 bytes in base64; it is what wg pubkey prints on the host", h.Name, h.PublicKey))
+		case keys[h.PublicKey] != "":
+			errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same key %s; one was made from the other's disk, remove %s on it and run again",
+				keys[h.PublicKey], h.Name, h.PublicKey, PrivateKeyPath))
+		default:
+			keys[h.PublicKey] = h.Name
+		}
+		if !h.Public.IsValid() {
+			continue
+		}
+		if other, ok := public[h.Public]; ok {
+			errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same public address %s; each needs its own", other, h.Name, h.Public))
+		} else {
+			public[h.Public] = h.Name
+		}
+		errs = append(errs, m.outside(h.Name, "public", h.Public))
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateShape is the part of Validate that needs no late value, for the first preview.
+func (m Mesh) ValidateShape() error {
+	var errs []error
+	if !m.Network.Addr().Is4() || m.Network != m.Network.Masked() {
+		errs = append(errs, fmt.Errorf("mesh: network %s is not an IPv4 network; write it like 10.80.0.0/16", m.Network))
+	}
+	if m.Pods.IsValid() && (!m.Pods.Addr().Is4() || m.Pods != m.Pods.Masked()) {
+		errs = append(errs, fmt.Errorf("mesh: pod network %s is not an IPv4 network; write it like 10.81.0.0/16", m.Pods))
+	}
+	if len(m.Hosts) > MaxHosts {
+		errs = append(errs, fmt.Errorf("mesh: %d hosts, at most %d fit into one command; split the mesh", len(m.Hosts), MaxHosts))
+	}
+	if m.Network.IsValid() && m.Pods.IsValid() && m.Network.Overlaps(m.Pods) {
+		errs = append(errs, fmt.Errorf("mesh: network %s and pod network %s overlap; move one of them", m.Network, m.Pods))
+	}
+	if m.MTU != 0 && (m.MTU < MinMTU || m.MTU > MaxMTU) {
+		errs = append(errs, fmt.Errorf("mesh: MTU %d is outside %d–%d; leave it 0 for %d", m.MTU, MinMTU, MaxMTU, DefaultMTU))
+	}
+	names := make(map[string]bool, len(m.Hosts))
+	private := make(map[netip.Addr]string, len(m.Hosts))
+	var all []owned
+	for _, h := range m.Hosts {
+		if err := naming.Validate(h.Name); err != nil {
+			errs = append(errs, fmt.Errorf("mesh: host: %w", err))
+		} else if names[h.Name] {
+			errs = append(errs, fmt.Errorf("mesh: two hosts are named %s; rename one", h.Name))
+		}
+		names[h.Name] = true
+		if !h.Mesh.IsValid() || !m.Network.Contains(h.Mesh) {
+			errs = append(errs, fmt.Errorf("mesh: host %s: mesh address %s is outside %s; change its index", h.Name, h.Mesh, m.Network))
+		} else {
+			all = append(all, owned{netip.PrefixFrom(h.Mesh, h.Mesh.BitLen()), h.Name})
+		}
+		if h.Pods.IsValid() {
+			switch {
+			case h.Pods != h.Pods.Masked():
+				errs = append(errs, fmt.Errorf("mesh: host %s: pod CIDR %s is not a network; write %s", h.Name, h.Pods, h.Pods.Masked()))
+			case !m.Pods.Contains(h.Pods.Addr()) || h.Pods.Bits() < m.Pods.Bits():
+				errs = append(errs, fmt.Errorf("mesh: host %s: pod CIDR %s is outside %s; change its index", h.Name, h.Pods, m.Pods))
+			default:
+				all = append(all, owned{h.Pods, h.Name})
+			}
+		}
+		if !h.Private.IsValid() {
+			continue
+		}
+		if other, ok := private[h.Private]; ok {
+			errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same private address %s; each needs its own", other, h.Name, h.Private))
+		} else {
+			private[h.Private] = h.Name
+		}
+		errs = append(errs, m.outside(h.Name, "private", h.Private))
+	}
+	errs = append(errs, overlaps(all)...)
+	return errors.Join(errs...)
+}
+
+// outside refuses an endpoint that the mesh itself would carry: its packets would go round for ever.
+func (m Mesh) outside(host, kind string, a netip.Addr) error {
+	if !a.Is4() {
+		return fmt.Errorf("mesh: host %s: %s address %s is not IPv4; the mesh runs over IPv4", host, kind, a)
+	}
+	for _, network := range []struct {
+		name string
+		netip.Prefix
+	}{{"pod network", m.Pods}, {"mesh", m.Network}} {
+		if network.Contains(a) {
+			return fmt.Errorf("mesh: host %s: %s address %s lies in the %s %s, so the tunnel would run inside itself; give an address outside", host, kind, a,
+				network.name, network.Prefix)
+		}
+	}
+	return nil
+}
+
+type owned struct {
+	prefix netip.Prefix
+	host   string
+}
+
+// overlaps finds every prefix that begins inside one before it. WireGuard gives an address to the last peer that claims it, silently. Sorted by address with the
+// shorter prefix first, a prefix can only overlap the last one that was not inside another: n log n for the mesh.
+func overlaps(all []owned) []error {
+	slices.SortFunc(all, func(a, b owned) int {
+		if c := a.prefix.Addr().Compare(b.prefix.Addr()); c != 0 {
+			return c
+		}
+		if c := a.prefix.Bits() - b.prefix.Bits(); c != 0 {
+			return c
+		}
+		return strings.Compare(a.host, b.host)
+	})
+	var errs []error
+	var last owned
+	for _, o := range all {
+		if last.prefix.IsValid() && last.prefix.Contains(o.prefix.Addr()) {
+			errs = append(errs, fmt.Errorf("mesh: allowed IPs %s of %s and %s of %s overlap; change the index of one", last.prefix, last.host, o.prefix, o.host))
+			continue
+		}
+		last = o
+	}
+	return errs
+}
