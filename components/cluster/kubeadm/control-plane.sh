@@ -1,6 +1,8 @@
 # havre: what only control-plane nodes do, for themselves and for the others. Written by <node>-kubernetes; edit
 # components/cluster/kubeadm/control-plane.sh instead. It is read after node.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153,SC2154
+
+cluster_admin=/etc/kubernetes/admin.conf
 
 # cluster_kube ARGUMENT...: kubectl as the administrator, through the proxy; only on control-plane nodes.
 cluster_kube() { timeout -k 5 60 kubectl --kubeconfig="$cluster_admin" --request-timeout=20s "$@"; }
@@ -103,7 +105,7 @@ cluster_approve() {
     node=${user#system:node:}
     [[ $node != "$user" && -n $request ]] || continue
     address=$(cluster_kube get node "$node" --ignore-not-found -o 'jsonpath={.metadata.labels.node-restriction\.kubernetes\.io/mesh-address}' </dev/null)
-    names=$(base64 -d <<<"$request" | openssl req -noout -text | awk '/Subject Alternative Name/ { getline; gsub(/ /, ""); print }')
+    names=$(base64 -d <<<"$request" | openssl req -noout -text | awk '/Subject Alternative Name/ { getline; gsub(/ /, ""); print }') || names=nothing
     if [[ -n $address && $names == "DNS:$node,IPAddress:$address" ]]; then
       cluster_kube certificate approve "$csr" </dev/null >&2
     elif [[ -n $address ]]; then

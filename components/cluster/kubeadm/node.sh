@@ -5,11 +5,11 @@
 # (cluster_state/member) only when the node is wholly in. What has no mark is adopted if it is complete, else taken back and done again.
 
 # NODE, ADDRESS, CONTROL_PLANE (yes or no), PEERS (addresses of the other control-plane nodes), API_PORT and PROXY_PORT come from here.
-# shellcheck source=/dev/null disable=SC2153
+# shellcheck source=/dev/null
 . /etc/havre/cluster/node.env
+: "${NODE:?}" "${ADDRESS:?}" "${CONTROL_PLANE:?}" "${API_PORT:?}" "${PROXY_PORT:?}"
 
 cluster_state=/var/lib/havre/cluster
-cluster_admin=/etc/kubernetes/admin.conf # on control-plane nodes only
 cluster_pki=/etc/kubernetes/pki
 cluster_cri=unix:///run/containerd/containerd.sock
 

@@ -34,12 +34,17 @@ func Library(controlPlane bool) string {
 	var b strings.Builder
 	b.WriteString("# Written by havre from components/cluster/kubeadm; the comments are there.\n# shellcheck shell=bash\n")
 	for line := range strings.Lines(text) {
-		if trimmed := strings.TrimSpace(line); trimmed == "" || strings.HasPrefix(trimmed, "#") && !strings.HasPrefix(trimmed, "# shellcheck disable") {
+		if trimmed := strings.TrimSpace(line); trimmed == "" || strings.HasPrefix(trimmed, "#") && !directive(trimmed) {
 			continue
 		}
 		b.WriteString(line)
 	}
 	return b.String()
+}
+
+// directive says whether a comment is one that shellcheck reads where it stands.
+func directive(line string) bool {
+	return strings.HasPrefix(line, "# shellcheck ") && !strings.HasPrefix(line, "# shellcheck shell=")
 }
 
 // Prepare is the script of <node>-kubernetes: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. On a node that is
@@ -181,7 +186,9 @@ func Join(found bool) string {
 }
 
 // Leave is the delete of <node>-join: out of etcd, reset, clean.
-func Leave() string { return "[[ -e " + libraryPath + " ]] || exit 0\n" + readLibrary + "cluster_leave\n" }
+func Leave() string {
+	return "[[ -e " + libraryPath + " ]] || exit 0\n" + readLibrary + "cluster_leave\n"
+}
 
 // Admit is the script of <node>-member, which runs on a control-plane node: pod CIDR, labels, taints, the serving certificate, then Ready.
 func Admit(n Node) string {
@@ -252,7 +259,6 @@ Restart=always
 RestartSec=1
 SuccessExitStatus=143
 NoNewPrivileges=yes
-ProtectHome=yes
 
 [Install]
 WantedBy=multi-user.target

@@ -1,0 +1,355 @@
+package kubeadm_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"havre/components/cluster/kubeadm"
+	"havre/components/host/script/scripttest"
+)
+
+const (
+	token      = "abcdef.0123456789abcdef"
+	invitation = `{"token":"abcdef.0123456789abcdef","caCertHash":"sha256:` + "1111111111111111111111111111111111111111111111111111111111111111" + `","certificateKey":"` +
+		"2222222222222222222222222222222222222222222222222222222222222222" + `"}`
+)
+
+// fakeHost is a folder in which the library runs with every path below it, and every command of a node recorded instead of run.
+type fakeHost struct {
+	t       testing.TB
+	dir     string
+	library string
+}
+
+// newHost makes a host of a control-plane node or a worker. The commands do nothing and succeed but for curl: nobody serves.
+func newHost(t testing.TB, n kubeadm.Node) *fakeHost {
+	dir := t.TempDir()
+	h := &fakeHost{t: t, dir: dir}
+	move := strings.NewReplacer("/etc/", dir+"/etc/", "/var/lib/", dir+"/var/lib/", "/run/", dir+"/run/", "unix:///run/", "unix:///run/")
+	h.library = move.Replace(kubeadm.Library(n.ControlPlane)) + "\nsleep() { :; }\ncluster_until() { shift; \"$@\" >/dev/null 2>&1; }\n"
+	h.write("etc/havre/cluster/node.env", production().NodeEnvironment(n))
+	h.write("etc/havre/cluster/init.json", production().InitConfig(n, ""))
+	h.write("etc/havre/cluster/upload.json", production().InitConfig(n, "@KEY@"))
+	h.write("etc/havre/cluster/join.json", production().JoinConfig(n))
+	h.write("run/x", "")
+	for _, name := range []string{"kubeadm", "kubectl", "etcdctl", "systemctl", "ctr", "nft", "ip", "openssl", "curl", "sync"} {
+		h.stub(name, "")
+	}
+	h.stub("curl", "exit 7")
+	// What timeout runs is what counts.
+	scripttest.Stub(t, dir, "timeout", `while [[ $1 == -* ]]; do shift 2; done; shift; exec "$@"`)
+	return h
+}
+
+// stub records the call, then runs body.
+func (h *fakeHost) stub(name, body string) {
+	scripttest.Stub(h.t, h.dir, name, `printf '%s\n' "`+name+` $*" >>"`+h.dir+`/calls"`+"\n"+body)
+}
+
+func (h *fakeHost) write(path, text string) {
+	h.t.Helper()
+	path = filepath.Join(h.dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *fakeHost) read(path string) string {
+	text, err := os.ReadFile(filepath.Join(h.dir, path))
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+func (h *fakeHost) exists(path string) bool {
+	_, err := os.Stat(filepath.Join(h.dir, path))
+	return err == nil
+}
+
+// run runs one step; calls holds the commands of kubeadm and etcdctl in order.
+func (h *fakeHost) run(step, stdin string) (scripttest.Result, string) {
+	h.t.Helper()
+	os.Remove(filepath.Join(h.dir, "calls"))
+	result := scripttest.Run(h.t, h.dir, h.library+step+"\n", stdin)
+	var calls []string
+	for call := range strings.Lines(h.read("calls")) {
+		if strings.HasPrefix(call, "kubeadm") || strings.HasPrefix(call, "etcdctl") {
+			calls = append(calls, strings.ReplaceAll(strings.TrimSpace(call), h.dir, ""))
+		}
+	}
+	return result, strings.Join(calls, "\n")
+}
+
+// joins makes kubeadm join leave what the real one does, and the node known to the API server.
+func (h *fakeHost) joins() {
+	h.stub("kubeadm", `[[ "$1 $2" == "join --config" || $1 == init ]] && mkdir -p `+h.dir+`/etc/kubernetes/pki && touch `+h.dir+`/etc/kubernetes/pki/ca.crt &&
+echo x >`+h.dir+`/etc/kubernetes/kubelet.conf && echo x >`+h.dir+`/etc/kubernetes/admin.conf; exit 0`)
+	h.stub("kubectl", "echo node/x")
+	h.stub("curl", "")
+}
+
+func want(t *testing.T, what, got, expected string) {
+	t.Helper()
+	if got != expected {
+		t.Errorf("%s\n got: %s\nwant: %s", what, got, expected)
+	}
+}
+
+func TestWorkerJoinsOnce(t *testing.T) {
+	h := newHost(t, worker())
+	h.joins()
+	result, calls := h.run("cluster_join no", invitation)
+	if result.Code != 0 {
+		t.Fatalf("the join failed: %s", result.Stderr)
+	}
+	want(t, "calls", calls, "kubeadm join --config /run/havre/join.json")
+	if !h.exists("var/lib/havre/cluster/member") {
+		t.Error("the node is in without a mark")
+	}
+	if h.exists("run/havre/join.json") {
+		t.Error("the configuration with the token was left behind")
+	}
+	result, calls = h.run("cluster_join no", invitation[:1]+"}")
+	want(t, "the second run", calls, "")
+	if result.Code != 0 {
+		t.Errorf("the second run failed: %s", result.Stderr)
+	}
+}
+
+func TestJoinOfAKilledRunIsAdoptedWhenComplete(t *testing.T) {
+	h := newHost(t, worker())
+	h.joins()
+	h.write("etc/kubernetes/kubelet.conf", "x")
+	h.write("etc/kubernetes/bootstrap-kubelet.conf", token)
+	h.write("etc/kubernetes/pki/ca.crt", "x")
+	result, calls := h.run("cluster_join no", invitation)
+	want(t, "calls", calls, "")
+	if result.Code != 0 || !h.exists("var/lib/havre/cluster/member") || h.exists("etc/kubernetes/bootstrap-kubelet.conf") {
+		t.Errorf("not adopted: %s", result.Stderr)
+	}
+}
+
+func TestHalfAJoinIsTakenBack(t *testing.T) {
+	h := newHost(t, worker())
+	h.joins()
+	h.stub("kubectl", `[[ -e `+h.dir+`/joined ]] && echo node/x`)
+	h.stub("kubeadm", `[[ "$1" == join ]] && { touch `+h.dir+`/joined; mkdir -p `+h.dir+`/etc/kubernetes/pki; echo x >`+h.dir+`/etc/kubernetes/kubelet.conf; }; exit 0`)
+	h.write("etc/kubernetes/kubelet.conf", "half")
+	h.write("var/lib/kubelet/config.yaml", "half")
+	result, calls := h.run("cluster_join no", invitation)
+	if result.Code != 0 {
+		t.Fatal(result.Stderr)
+	}
+	want(t, "calls", calls, "kubeadm reset -f --cleanup-tmp-dir --cri-socket=unix:///run/containerd/containerd.sock --skip-phases=remove-etcd-member\n"+
+		"kubeadm join --config /run/havre/join.json")
+}
+
+func TestControlPlaneNodeTakesAStaleMemberOutFirst(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.joins()
+	h.stub("kubeadm", `case "$1 $2 $3" in
+"init phase certs") mkdir -p `+h.dir+`/etc/kubernetes/pki/etcd; echo k >`+h.dir+`/etc/kubernetes/pki/etcd/healthcheck-client.key ;;
+"join --config"*) mkdir -p `+h.dir+`/etc/kubernetes/pki; for f in kubelet admin; do echo x >`+h.dir+`/etc/kubernetes/$f.conf; done; touch `+h.dir+`/etc/kubernetes/pki/ca.crt ;;
+esac`)
+	h.stub("etcdctl", `case "$*" in
+*127.0.0.1*) exit 1 ;;
+*"member list"*) printf '8e9e05c52164694d, started, gra-cp-1, https://10.80.0.2:2380, https://10.80.0.2:2379, false\n91bc3c398fb3c146, started, rbx-cp-1, https://10.80.0.1:2380, https://10.80.0.1:2379, false\n' ;;
+esac`)
+	result, calls := h.run("cluster_join no", invitation)
+	if result.Code != 0 {
+		t.Fatal(result.Stderr)
+	}
+	for _, line := range []string{
+		"kubeadm join phase control-plane-prepare download-certs --config /run/havre/join.json\nkubeadm init phase certs etcd-healthcheck-client --config /etc/havre/cluster/init.json\netcdctl ",
+		"member remove 91bc3c398fb3c146\nkubeadm join --config /run/havre/join.json",
+	} {
+		if !strings.Contains(calls, line) {
+			t.Errorf("calls lack %q:\n%s", line, calls)
+		}
+	}
+}
+
+func TestFounder(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.joins()
+	h.stub("curl", "exit 7")
+	result, calls := h.run("cluster_join yes", "{}")
+	if result.Code != 0 {
+		t.Fatal(result.Stderr)
+	}
+	want(t, "calls", calls, "kubeadm init --config /etc/havre/cluster/init.json --skip-phases=upload-certs,addon,show-join-command")
+	if !h.exists("var/lib/havre/cluster/member") || h.exists("var/lib/havre/cluster/founding") {
+		t.Error("the marks are wrong after founding")
+	}
+}
+
+func TestFounderOfAKilledRunOnlyFinishes(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.joins()
+	h.write("var/lib/havre/cluster/founding", "")
+	h.write("etc/kubernetes/manifests/kube-apiserver.yaml", "x")
+	h.write("etc/kubernetes/admin.conf", "x")
+	h.write("etc/kubernetes/pki/ca.crt", "x")
+	result, calls := h.run("cluster_join yes", "{}")
+	if result.Code != 0 {
+		t.Fatal(result.Stderr)
+	}
+	want(t, "calls", calls, "kubeadm init --config /etc/havre/cluster/init.json "+
+		"--skip-phases=preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,wait-control-plane,upload-certs,addon,show-join-command")
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		node    kubeadm.Node
+		prepare func(*fakeHost)
+		step    string
+		stdin   string
+		want    string
+	}{
+		"a second cluster": {controlPlane(), func(h *fakeHost) { h.stub("curl", "") }, "cluster_join yes", "{}",
+			"havre: rbx-cp-1: has no invitation, and another control-plane node serves; making a second cluster is refused. Run pulumi up with --replace on rbx-cp-1's invitation\n"},
+		"a cluster made again by an update": {controlPlane(), func(*fakeHost) {}, "cluster_join no", "{}",
+			"havre: rbx-cp-1: has no invitation, and no control-plane node serves. If the cluster is lost for good, run pulumi up with --replace on rbx-cp-1's join: that makes a new one\n"},
+		"no key": {controlPlane(), func(*fakeHost) {}, "cluster_join no", `{"token":"` + token + `","caCertHash":"sha256:11","certificateKey":""}`,
+			"havre: rbx-cp-1: its invitation holds no certificate key; run pulumi up with --replace on rbx-cp-1's invitation\n"},
+		"nobody there": {worker(), func(*fakeHost) {}, "cluster_join no", invitation,
+			"havre: gra-worker-2: no control-plane node answers through 127.0.0.1:7443 after 120 s; see 'journalctl -u havre-api-proxy' there\n"},
+		"another cluster's control plane": {controlPlane(), func(h *fakeHost) { h.write("var/lib/havre/cluster/member", "sha256:99\n") }, "cluster_join no", invitation,
+			"havre: rbx-cp-1: is a control-plane node of another cluster than the one that invites it; take it out first, or reinstall its host\n"},
+		"other pod CIDR": {controlPlane(), func(h *fakeHost) {
+			h.stub("kubectl", `case "$*" in *podCIDR*) echo 10.81.9.0/24 ;; *) echo node/x ;; esac`)
+		},
+			"cluster_admit gra-worker-2 10.80.0.12 10.81.12.0/24 <<<'{}'", "",
+			"havre: gra-worker-2: its pod CIDR in Kubernetes is 10.81.9.0/24, want 10.81.12.0/24, and Kubernetes never changes one; take the node out and let it join again\n"},
+		"held": {controlPlane(), func(h *fakeHost) {
+			h.stub("kubectl", `case "$*" in *drain*) echo "error when evicting pod render-1" >&2; exit 1 ;; *) echo node/x ;; esac`)
+		}, "cluster_retire gra-worker-2 300", "",
+			"error when evicting pod render-1\nhavre: gra-worker-2: is not drained after 300 s; a PodDisruptionBudget or a pod that does not end holds it (named above). " +
+				"Make room elsewhere, or delete that pod, and run again\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, c.node)
+			c.prepare(h)
+			result, calls := h.run(c.step, c.stdin)
+			if result.Code == 0 {
+				t.Fatalf("went through; calls:\n%s", calls)
+			}
+			want(t, "message", result.Stderr, c.want)
+			want(t, "calls", calls, "")
+		})
+	}
+}
+
+func TestFailedJoinGivesUpWithoutSecrets(t *testing.T) {
+	h := newHost(t, worker())
+	h.stub("curl", "")
+	h.stub("kubeadm", `[[ $1 == join ]] && { cat "$3"; echo "bad token `+token+`"; exit 1; }; exit 0`)
+	result, calls := h.run("cluster_join no", invitation)
+	if result.Code == 0 || strings.Count(calls, "kubeadm join") != 5 {
+		t.Errorf("want 5 attempts and a failure, got status %d and\n%s", result.Code, calls)
+	}
+	if strings.Contains(result.Stderr+result.Stdout, token) || strings.Contains(result.Stderr, strings.Repeat("2", 64)) {
+		t.Errorf("a secret was printed:\n%s", result.Stderr)
+	}
+	if !strings.Contains(result.Stderr, "bad token [token]") || !strings.Contains(result.Stderr, "could not join in 5 attempts") {
+		t.Errorf("the reason is not told:\n%s", result.Stderr)
+	}
+}
+
+func TestInvitations(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.joins()
+	result, calls := h.run("cluster_invite gra-cp-1 founder", "")
+	want(t, "an invitation to a cluster that is not there", result.Stdout, "{}\n")
+	want(t, "calls", calls, "")
+
+	h.write("var/lib/havre/cluster/member", "sha256:11\n")
+	h.write("etc/kubernetes/admin.conf", "x")
+	h.stub("kubeadm", `case "$1 $2" in
+"certs certificate-key") printf '2%.0s' {1..64}; echo ;;
+"token create") echo "kubeadm join 127.0.0.1:7443 --token `+token+` --discovery-token-ca-cert-hash sha256:`+strings.Repeat("1", 64)+`" ;;
+"init phase") grep -c '"certificateKey": "2222' "${@: -1}" >>`+h.dir+`/uploads ;;
+esac`)
+	result, calls = h.run("cluster_invite gra-cp-1 control-plane", "")
+	want(t, "invitation", result.Stdout, invitation+"\n")
+	if result.Code != 0 || !strings.Contains(calls, "init phase upload-certs --upload-certs --skip-certificate-key-print") {
+		t.Errorf("status %d, calls:\n%s\n%s", result.Code, calls, result.Stderr)
+	}
+	want(t, "uploads", h.read("uploads"), "1\n")
+	if h.exists("run/havre/upload.json") {
+		t.Error("the configuration with the key was left behind")
+	}
+	result, calls = h.run("cluster_invite sbg-cp-1 control-plane", "")
+	want(t, "the second invitation", result.Stdout, invitation+"\n")
+	want(t, "its calls", calls, "kubeadm token create --ttl 24h --description invitation of sbg-cp-1 --print-join-command")
+	result, _ = h.run("cluster_invite gra-worker-2 worker", "")
+	want(t, "a worker's", result.Stdout, strings.Replace(invitation, strings.Repeat("2", 64), "", 1)+"\n")
+}
+
+func TestLeaving(t *testing.T) {
+	const two = `printf '8e9e05c52164694d, started, gra-cp-1, https://10.80.0.2:2380, https://10.80.0.2:2379, false\n91bc3c398fb3c146, started, rbx-cp-1, https://10.80.0.1:2380, https://10.80.0.1:2379, false\n'`
+	for name, c := range map[string]struct {
+		etcdctl string
+		removed bool
+	}{
+		"one of several": {`case "$*" in *"member list"*) ` + two + ` ;; esac`, true},
+		"the last":       {`case "$*" in *"member list"*) echo '91bc3c398fb3c146, started, rbx-cp-1, https://10.80.0.1:2380, x, false' ;; esac`, false},
+		"out already":    {`case "$*" in *127.0.0.1*) exit 1 ;; *"member list"*) echo '8e9e05c52164694d, started, gra-cp-1, https://10.80.0.2:2380, x, false' ;; esac`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, controlPlane())
+			h.write("var/lib/havre/cluster/member", "sha256:11\n")
+			h.write("etc/kubernetes/pki/etcd/healthcheck-client.key", "x")
+			h.write("etc/kubernetes/admin.conf", "x")
+			h.stub("etcdctl", c.etcdctl)
+			result, calls := h.run("cluster_leave", "")
+			if result.Code != 0 {
+				t.Fatal(result.Stderr)
+			}
+			if got := strings.Contains(calls, "member remove 91bc3c398fb3c146"); got != c.removed {
+				t.Errorf("removed %t, want %t:\n%s", got, c.removed, calls)
+			}
+			if !strings.Contains(calls, "kubeadm reset -f") || h.exists("var/lib/havre/cluster") || h.exists("etc/kubernetes/admin.conf") || h.exists("etc/kubernetes/pki") {
+				t.Errorf("something is left:\n%s", calls)
+			}
+		})
+	}
+}
+
+func TestServingCertificatesAreSignedForTheOwnNameOnly(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.stub("kubectl", `case "$*" in
+*"get csr"*) printf 'csr-1 system:node:gra-worker-2 eA==\ncsr-2 system:node:gra-worker-9 eA==\ncsr-3 mallory eA==\n' ;;
+*"get node gra-worker-2"*) echo 10.80.0.12 ;;
+*"get node gra-worker-9"*) echo 10.80.0.19 ;;
+esac`)
+	h.stub("openssl", `cat >/dev/null; printf '            X509v3 Subject Alternative Name: \n                DNS:gra-worker-2, IP Address:10.80.0.12\n'`)
+	result, _ := h.run("cluster_approve", "")
+	if result.Code != 0 {
+		t.Fatal(result.Stderr)
+	}
+	var approved []string
+	for call := range strings.Lines(h.read("calls")) {
+		if strings.Contains(call, "certificate approve") {
+			approved = append(approved, strings.Fields(call)[len(strings.Fields(call))-1])
+		}
+	}
+	want(t, "approved", strings.Join(approved, " "), "csr-1")
+	want(t, "told", result.Stderr, "havre: gra-worker-9: asks for a serving certificate for DNS:gra-worker-2,IPAddress:10.80.0.12, but is 10.80.0.19; left alone\n")
+}
+
+func TestRetireOfADeadClusterGoesOn(t *testing.T) {
+	h := newHost(t, controlPlane())
+	h.stub("kubectl", "exit 1")
+	result, _ := h.run("cluster_retire gra-worker-2 300", "")
+	want(t, "message", result.Stderr, "havre: gra-worker-2: no API server is ready after 60 s, so nothing is drained\n")
+	if result.Code != 0 {
+		t.Errorf("status %d", result.Code)
+	}
+}

@@ -1,0 +1,2 @@
+. /usr/local/lib/havre/cluster.sh
+cluster_invite rbx-cp-1 control-plane

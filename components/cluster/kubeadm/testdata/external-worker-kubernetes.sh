@@ -1,0 +1,410 @@
+havre_packages containerd containernetworking-plugins haproxy iproute2 nftables openssl runc
+havre_file /etc/havre/cluster/node.env 0644 <<'EOF'
+NODE=gra-worker-2
+ADDRESS=10.80.0.12
+CONTROL_PLANE=no
+PEERS='10.80.0.1 10.80.0.2 10.80.0.3'
+API_PORT=6443
+PROXY_PORT=7443
+EOF
+havre_file /usr/local/lib/havre/cluster.sh 0644 <<'EOF'
+# Written by havre from components/cluster/kubeadm; the comments are there.
+# shellcheck shell=bash
+# shellcheck source=/dev/null
+. /etc/havre/cluster/node.env
+: "${NODE:?}" "${ADDRESS:?}" "${CONTROL_PLANE:?}" "${API_PORT:?}" "${PROXY_PORT:?}"
+cluster_state=/var/lib/havre/cluster
+cluster_pki=/etc/kubernetes/pki
+cluster_cri=unix:///run/containerd/containerd.sock
+cluster_lock() {
+  local fd
+  mkdir -p /run/lock
+  exec {fd}>"/run/lock/havre-$1"
+  flock -w 900 "$fd" || havre_fail "$NODE: another run holds /run/lock/havre-$1 since 900 s; see 'fuser -v /run/lock/havre-$1', end it and run again"
+}
+cluster_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || return 1
+    sleep 1
+  done
+}
+cluster_redact() { sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/[token]/g; s/[0-9a-f]{64}/[key]/g'; }
+cluster_run() { timeout -k 10 "$@" </dev/null 2>&1 | cluster_redact >&2; }
+cluster_served() { curl -fsk --max-time 5 -o /dev/null "https://127.0.0.1:$PROXY_PORT/readyz"; }
+cluster_registered() {
+  [[ -s /etc/kubernetes/kubelet.conf ]] && systemctl -q is-active kubelet &&
+    timeout 10 kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --request-timeout=8s get node "$NODE" -o name >/dev/null
+}
+cluster_complete() {
+  cluster_registered || return 1
+  [[ $CONTROL_PLANE == yes ]] || return 0
+  cluster_ready && [[ -n $(cluster_kube get node -l node-role.kubernetes.io/control-plane --field-selector "metadata.name=$NODE" -o name) ]]
+}
+cluster_mark() {
+  rm -f /etc/kubernetes/bootstrap-kubelet.conf
+  mkdir -p "$cluster_state"
+  cluster_authority >"$cluster_state/.member"
+  sync "$cluster_state/.member"
+  mv -f "$cluster_state/.member" "$cluster_state/member"
+}
+cluster_authority() {
+  local sum
+  sum=$(openssl x509 -pubkey -noout -in "$cluster_pki/ca.crt" | openssl pkey -pubin -outform der | sha256sum)
+  printf 'sha256:%s\n' "${sum%% *}"
+}
+cluster_traces() {
+  [[ -e /etc/kubernetes/kubelet.conf || -e $cluster_pki || -e /var/lib/etcd/member || -e /var/lib/kubelet/config.yaml || -e $cluster_state/member ]]
+}
+cluster_reset() {
+  local task
+  rm -f "$cluster_state/member" "$cluster_state/certificate-key"
+  cluster_run 240 kubeadm reset -f --cleanup-tmp-dir --cri-socket="$cluster_cri" --skip-phases=remove-etcd-member ||
+    havre_log "$NODE: kubeadm reset did not end well; what it left is removed by hand"
+  systemctl stop kubelet || true
+  while read -r task; do
+    timeout 10 ctr -n k8s.io tasks kill -s SIGKILL "$task" || true
+  done < <(timeout 10 ctr -n k8s.io tasks ls -q || true)
+  rm -rf /etc/kubernetes/manifests /etc/kubernetes/*.conf "$cluster_pki" /var/lib/etcd /var/lib/cni/networks "$cluster_state/founding"
+  rm -f /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
+  install -d -m 0700 /etc/kubernetes/manifests /var/lib/etcd
+  ip link delete cni0 2>/dev/null || true
+  nft delete table ip kube-proxy 2>/dev/null || true
+  nft delete table ip6 kube-proxy 2>/dev/null || true
+}
+cluster_revive() {
+  systemctl start containerd kubelet
+  if [[ $CONTROL_PLANE == yes ]]; then
+    cluster_until 300 cluster_ready ||
+      havre_fail "$NODE: is in the cluster, but its API server https://$ADDRESS:$API_PORT is not ready after 300 s; see 'journalctl -u kubelet' and /var/log/pods there"
+  else
+    cluster_until 120 cluster_served ||
+      havre_fail "$NODE: is in the cluster, but no control-plane node answers through 127.0.0.1:$PROXY_PORT after 120 s; see 'journalctl -u havre-api-proxy' there"
+  fi
+  cluster_until 30 cluster_registered && return 0
+  systemctl restart kubelet
+  cluster_until 120 cluster_registered ||
+    havre_fail "$NODE: is in the cluster, but its kubelet does not register after 120 s; see 'journalctl -u kubelet' there"
+}
+cluster_config() {
+  local text pair path
+  text=$(<"/etc/havre/cluster/$1.json")
+  path=/run/havre/$1.json
+  shift
+  for pair in "$@"; do
+    text=${text//"@${pair%%=*}@"/"${pair#*=}"}
+  done
+  install -d -m 0700 /run/havre
+  (umask 077 && printf '%s\n' "$text" >"$path.new" && mv -f "$path.new" "$path")
+  printf '%s\n' "$path"
+}
+cluster_join() {
+  local found=$1 invitation token='' hash='' key=''
+  invitation=$(cat)
+  [[ $invitation =~ \"token\":\"([a-z0-9.]+)\" ]] && token=${BASH_REMATCH[1]}
+  [[ $invitation =~ \"caCertHash\":\"(sha256:[0-9a-f]+)\" ]] && hash=${BASH_REMATCH[1]}
+  [[ $invitation =~ \"certificateKey\":\"([0-9a-f]+)\" ]] && key=${BASH_REMATCH[1]}
+  cluster_lock join
+  if [[ -e $cluster_state/member ]]; then
+    if [[ -z $hash || $(<"$cluster_state/member") == "$hash" ]]; then
+      cluster_revive
+      return 0
+    fi
+    [[ $CONTROL_PLANE == no ]] ||
+      havre_fail "$NODE: is a control-plane node of another cluster than the one that invites it; take it out first, or reinstall its host"
+    havre_log "$NODE: belongs to a cluster that is gone; joins the one that invites it"
+  elif [[ -e $cluster_state/founding ]]; then
+    cluster_found
+    return 0
+  elif [[ -s /etc/kubernetes/kubelet.conf ]] && cluster_until 30 cluster_complete; then
+    havre_log "$NODE: an earlier run had joined it; nothing to do"
+    cluster_mark
+    return 0
+  fi
+  if [[ -z $token ]]; then
+    cluster_until 2 cluster_served &&
+      havre_fail "$NODE: has no invitation, and another control-plane node serves; making a second cluster is refused. Run pulumi up with --replace on ${NODE}'s invitation"
+    [[ $found == yes ]] ||
+      havre_fail "$NODE: has no invitation, and no control-plane node serves. If the cluster is lost for good, run pulumi up with --replace on ${NODE}'s join: that makes a new one"
+    cluster_found
+    return 0
+  fi
+  [[ $CONTROL_PLANE == no || -n $key ]] || havre_fail "$NODE: its invitation holds no certificate key; run pulumi up with --replace on ${NODE}'s invitation"
+  cluster_until 120 cluster_served ||
+    havre_fail "$NODE: no control-plane node answers through 127.0.0.1:$PROXY_PORT after 120 s; see 'journalctl -u havre-api-proxy' there"
+  local attempt
+  for attempt in 1 2 3 4 5; do
+    if cluster_attempt "$token" "$hash" "$key"; then
+      cluster_until 60 cluster_complete && cluster_mark && return 0
+    fi
+    havre_log "$NODE: attempt $attempt to join failed"
+    sleep $((attempt * 5))
+  done
+  havre_fail "$NODE: could not join in 5 attempts. An invitation is good for 24 h, a control-plane node's for 1 h: when it is older, run pulumi up with --replace on ${NODE}'s invitation"
+}
+cluster_attempt() {
+  local config status=0
+  if cluster_traces; then
+    [[ $CONTROL_PLANE == no ]] || cluster_leave_etcd || havre_log "$NODE: its etcd member could not be removed"
+    cluster_reset
+  fi
+  config=$(cluster_config join "TOKEN=$1" "HASH=$2" "KEY=$3")
+  if [[ $CONTROL_PLANE == yes ]]; then
+    cluster_run 120 kubeadm join phase control-plane-prepare download-certs --config "$config" &&
+      cluster_run 60 kubeadm init phase certs etcd-healthcheck-client --config /etc/havre/cluster/init.json &&
+      cluster_leave_etcd || status=$?
+  fi
+  if ((status == 0)); then
+    cluster_run 900 kubeadm join --config "$config" || status=$?
+  fi
+  rm -f "$config"
+  return "$status"
+}
+cluster_leave() {
+  cluster_lock join
+  rm -f "$cluster_state/member"
+  [[ $CONTROL_PLANE == no ]] || cluster_leave_etcd ||
+    havre_log "$NODE: its etcd member could not be removed within 60 s (no quorum?); goes on. If the cluster lives, remove member https://$ADDRESS:2380 with etcdctl"
+  cluster_reset
+  rm -rf "$cluster_state"
+}
+cluster_apply() {
+  local action=$1 unit=$2 note=/run/havre/$2.applied sum
+  shift 2
+  sum=$(cat "$@" | sha256sum)
+  install -d -m 0700 /run/havre
+  systemctl daemon-reload
+  systemctl -q enable "$unit"
+  if [[ ! -f $note || $(<"$note") != "$sum" ]]; then
+    systemctl "$action" "$unit"
+    printf '%s\n' "$sum" >"$note"
+  fi
+  systemctl start "$unit"
+}
+EOF
+. /usr/local/lib/havre/cluster.sh
+cluster_lock kubernetes
+
+# Kernel
+havre_file /etc/sysctl.d/90-havre-cluster.conf 0644 <<'EOF'
+net.ipv4.ip_forward = 1
+vm.overcommit_memory = 1
+vm.panic_on_oom = 0
+kernel.panic = 10
+kernel.panic_on_oops = 1
+kernel.keys.root_maxkeys = 1000000
+kernel.keys.root_maxbytes = 25000000
+fs.inotify.max_user_instances = 8192
+fs.inotify.max_user_watches = 524288
+EOF
+havre_sysctl /etc/sysctl.d/90-havre-cluster.conf
+
+# Binaries
+havre_fetch https://artifacts.example/v1.36.3/kubeadm aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa /usr/local/bin/kubeadm 0755
+havre_fetch https://artifacts.example/v1.36.3/kubectl cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc /usr/local/bin/kubectl 0755
+havre_fetch https://artifacts.example/v1.36.3/kubelet bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb /usr/local/bin/kubelet 0755
+
+# Container runtime
+havre_file /etc/containerd/config.toml 0644 <<'EOF'
+# Written by havre.
+version = 2
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "images.example/pause:3.10.2"
+
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "/etc/cni/net.d"
+
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = true
+
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
+EOF
+cluster_apply restart containerd.service /etc/containerd/config.toml
+
+# API proxy. Debian starts its own haproxy, which nobody needs.
+havre_file /etc/havre/cluster/api-proxy.cfg 0644 <<'EOF'
+# Written by havre.
+global
+    log stderr format raw daemon notice
+    maxconn 8192
+    hard-stop-after 60s
+
+defaults
+    log global
+    mode tcp
+    option clitcpka
+    option srvtcpka
+    option redispatch
+    retries 3
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+    timeout check 3s
+
+frontend kubernetes-api
+    bind 127.0.0.1:7443
+    default_backend control-plane
+
+backend control-plane
+    balance leastconn
+    option httpchk
+    http-check send meth GET uri /readyz
+    http-check expect status 200
+    default-server check check-ssl verify none inter 2s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+    server rbx-cp-1 10.80.0.1:6443
+    server gra-cp-1 10.80.0.2:6443
+    server sbg-cp-1 10.80.0.3:6443
+EOF
+havre_file /etc/systemd/system/havre-api-proxy.service 0644 <<'EOF'
+[Unit]
+Description=havre: TCP proxy before the Kubernetes API servers
+After=network.target
+
+[Service]
+Type=notify
+User=haproxy
+Group=haproxy
+RuntimeDirectory=havre-api-proxy
+ExecStart=/usr/sbin/haproxy -Ws -f /etc/havre/cluster/api-proxy.cfg -p /run/havre-api-proxy/pid
+ExecReload=/usr/sbin/haproxy -c -q -f /etc/havre/cluster/api-proxy.cfg
+ExecReload=/bin/kill -USR2 $MAINPID
+KillMode=mixed
+Restart=always
+RestartSec=1
+SuccessExitStatus=143
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=multi-user.target
+EOF
+systemctl -q disable --now haproxy.service 2>/dev/null || true
+haproxy -c -q -f /etc/havre/cluster/api-proxy.cfg
+cluster_apply reload-or-restart havre-api-proxy.service /etc/havre/cluster/api-proxy.cfg /etc/systemd/system/havre-api-proxy.service
+
+# kubelet, which waits for kubeadm's configuration. Where systemd-resolved runs, /etc/resolv.conf is its stub, which no pod can reach.
+[[ -e /etc/resolv.conf ]] || : >/etc/resolv.conf
+if [[ -e /run/systemd/resolve/resolv.conf ]]; then
+  ln -sfn /run/systemd/resolve/resolv.conf /etc/havre/resolv.conf
+else
+  ln -sfn /etc/resolv.conf /etc/havre/resolv.conf
+fi
+install -d -m 0700 /etc/kubernetes /etc/kubernetes/manifests
+havre_file /etc/havre/cluster/kubelet.conf.d/10-havre.conf 0644 <<'EOF'
+{
+  "address": "10.80.0.12",
+  "apiVersion": "kubelet.config.k8s.io/v1beta1",
+  "cgroupDriver": "systemd",
+  "clusterDNS": [
+    "10.82.0.10"
+  ],
+  "clusterDomain": "cluster.local",
+  "containerLogMaxFiles": 3,
+  "containerLogMaxSize": "20Mi",
+  "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+  "evictionHard": {
+    "imagefs.available": "15%",
+    "memory.available": "300Mi",
+    "nodefs.available": "10%",
+    "nodefs.inodesFree": "5%"
+  },
+  "failSwapOn": true,
+  "imageGCHighThresholdPercent": 80,
+  "imageGCLowThresholdPercent": 70,
+  "kind": "KubeletConfiguration",
+  "kubeReserved": {
+    "cpu": "100m",
+    "memory": "512Mi"
+  },
+  "maxParallelImagePulls": 4,
+  "maxPods": 110,
+  "protectKernelDefaults": true,
+  "readOnlyPort": 0,
+  "resolvConf": "/etc/havre/resolv.conf",
+  "rotateCertificates": true,
+  "seccompDefault": true,
+  "serializeImagePulls": false,
+  "serverTLSBootstrap": true,
+  "shutdownGracePeriod": "60s",
+  "shutdownGracePeriodCriticalPods": "20s",
+  "systemReserved": {
+    "cpu": "100m",
+    "memory": "256Mi"
+  }
+}
+EOF
+havre_file /etc/systemd/system/kubelet.service 0644 <<'EOF'
+[Unit]
+Description=kubelet, the agent of a Kubernetes node
+Wants=network-online.target
+After=network-online.target containerd.service havre-api-proxy.service wg-quick@wg0.service
+ConditionPathExists=/var/lib/kubelet/config.yaml
+StartLimitIntervalSec=0
+
+[Service]
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=/usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml --config-dir=/etc/havre/cluster/kubelet.conf.d $KUBELET_KUBEADM_ARGS
+CPUAccounting=yes
+MemoryAccounting=yes
+KillMode=process
+Restart=always
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+EOF
+cluster_apply try-restart kubelet.service /usr/local/bin/kubelet /etc/havre/cluster/kubelet.conf.d/10-havre.conf /etc/systemd/system/kubelet.service
+
+# kubeadm
+havre_file /etc/havre/cluster/join.json 0644 <<'EOF'
+{
+  "apiVersion": "kubeadm.k8s.io/v1beta4",
+  "discovery": {
+    "bootstrapToken": {
+      "apiServerEndpoint": "127.0.0.1:7443",
+      "caCertHashes": [
+        "@HASH@"
+      ],
+      "token": "@TOKEN@"
+    }
+  },
+  "kind": "JoinConfiguration",
+  "nodeRegistration": {
+    "criSocket": "unix:///run/containerd/containerd.sock",
+    "imagePullPolicy": "IfNotPresent",
+    "imagePullSerial": false,
+    "kubeletExtraArgs": [
+      {
+        "name": "node-ip",
+        "value": "10.80.0.12"
+      }
+    ],
+    "name": "gra-worker-2",
+    "taints": [
+      {
+        "effect": "NoSchedule",
+        "key": "havre/burst",
+        "value": "yes"
+      }
+    ]
+  },
+  "patches": {
+    "directory": "/etc/havre/cluster/patches"
+  },
+  "timeouts": {
+    "controlPlaneComponentHealthCheck": "4m0s",
+    "discovery": "2m0s",
+    "etcdAPICall": "6m0s",
+    "kubeletHealthCheck": "2m0s",
+    "kubernetesAPICall": "2m0s",
+    "tlsBootstrap": "3m0s"
+  }
+}
+EOF
+install -d /etc/havre/cluster/patches

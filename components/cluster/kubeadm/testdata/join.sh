@@ -1,0 +1,2 @@
+. /usr/local/lib/havre/cluster.sh
+cluster_join no
