@@ -1,0 +1,175 @@
+package artifacts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"havre/infra/sandbox/network"
+)
+
+var (
+	// Registry is where hosts fetch images, over plain http.
+	Registry = netip.AddrPortFrom(network.Gateway, 5000)
+	// Mirror is where hosts fetch binaries.
+	Mirror = netip.AddrPortFrom(network.Gateway, 8080)
+)
+
+// The versions that the images are tagged with.
+const (
+	Kubernetes    = "v1.36.3"
+	Etcd          = "3.6.8-0"
+	Pause         = "3.10.2"
+	CoreDNS       = "v1.15.0"
+	MetricsServer = "v0.9.0"
+	Caddy         = "2.11.9"
+)
+
+// Inputs are the files that everything is made of.
+type Inputs struct {
+	// Tools are paths of static binaries by tool name.
+	Tools map[string]string
+	// Renderer and Pause are the project's own static binaries.
+	Renderer, Pause string
+	// Tree is the unpacked base file system: nft and the certificates come from it.
+	Tree string
+}
+
+// hostBinaries are what a host fetches from the mirror.
+var hostBinaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "wireguard-go"}
+
+// imageTools are what images are made of besides.
+var imageTools = []string{
+	"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd", "etcdctl", "etcdutl", "coredns", "metrics-server", "caddy",
+}
+
+// Needed names the tools that Inputs must hold, sorted.
+func Needed() []string {
+	needed := append(slices.Clone(hostBinaries), imageTools...)
+	slices.Sort(needed)
+	return slices.Compact(needed)
+}
+
+// check names everything that is missing at once.
+func (in Inputs) check() error {
+	var errs []error
+	binaries := map[string]string{"renderer": in.Renderer, "pause": in.Pause}
+	for _, name := range Needed() {
+		binaries[name] = in.Tools[name]
+	}
+	for _, name := range slices.Sorted(maps.Keys(binaries)) {
+		if binaries[name] == "" {
+			errs = append(errs, fmt.Errorf("artifacts: no path of %s was given; build it first", name))
+		} else if err := static(binaries[name]); err != nil {
+			errs = append(errs, fmt.Errorf("artifacts: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// images lists the images that a cluster and its services need.
+func (in Inputs) images() ([]Image, error) {
+	tool := func(name, tag string, more ...string) Image {
+		binaries := map[string]string{name: in.Tools[name]}
+		for _, other := range more {
+			binaries[other] = in.Tools[other]
+		}
+		return binaryImage(name, tag, binaries)
+	}
+	proxy := tool("kube-proxy", Kubernetes)
+	nft, err := closure(in.Tree, "/usr/sbin/nft")
+	if err != nil {
+		return nil, fmt.Errorf("image kube-proxy: %w", err)
+	}
+	maps.Copy(proxy.Files, nft)
+	caddy, renderer := tool("caddy", Caddy), binaryImage("renderer", "sandbox", map[string]string{"renderer": in.Renderer})
+	for _, image := range []Image{caddy, renderer} {
+		image.Files["/etc/ssl/certs/ca-certificates.crt"] = File{From: filepath.Join(in.Tree, "etc/ssl/certs/ca-certificates.crt"), Mode: 0o644}
+	}
+	images := []Image{
+		tool("kube-apiserver", Kubernetes), tool("kube-controller-manager", Kubernetes), tool("kube-scheduler", Kubernetes), proxy,
+		tool("etcd", Etcd, "etcdctl", "etcdutl"), tool("coredns", CoreDNS), tool("metrics-server", MetricsServer),
+		caddy, renderer, binaryImage("pause", Pause, map[string]string{"pause": in.Pause}),
+	}
+	return images, nil
+}
+
+// Artifact is a binary in the mirror.
+type Artifact struct {
+	// Path is relative to the mirror's URL: /sha256/<hex>/<name>.
+	Path string `json:"path"`
+	// SHA256 is its checksum in hexadecimal.
+	SHA256 string `json:"sha256"`
+	// File is where it lies on this machine.
+	File string `json:"file"`
+}
+
+// Catalogue is all that is served.
+type Catalogue struct {
+	Artifacts map[string]Artifact `json:"artifacts"`
+	Images    []Built             `json:"images"`
+	// Blobs is the folder of the store.
+	Blobs string `json:"blobs"`
+}
+
+// Build makes all images in the cache folder, where they are not yet, and takes the binaries' checksums. progress is told each image.
+func Build(ctx context.Context, cache string, in Inputs, progress func(string)) (Catalogue, error) {
+	if err := in.check(); err != nil {
+		return Catalogue{}, err
+	}
+	store := Store{Dir: filepath.Join(cache, "sandbox", "images")}
+	images, err := in.images()
+	if err != nil {
+		return Catalogue{}, err
+	}
+	catalogue := Catalogue{Artifacts: map[string]Artifact{}, Images: make([]Built, len(images)), Blobs: store.Dir}
+	var group errgroup.Group
+	group.SetLimit(2)
+	var mu sync.Mutex
+	done := 0
+	for i, image := range images {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			built, err := store.Build(image)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			catalogue.Images[i] = built
+			if done++; progress != nil {
+				progress(fmt.Sprintf("image %d of %d: %s:%s", done, len(images), image.Name, image.Tag))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Catalogue{}, err
+	}
+	for _, name := range hostBinaries {
+		sum, err := store.Sum(in.Tools[name])
+		if err != nil {
+			return Catalogue{}, fmt.Errorf("artifact %s: %w", name, err)
+		}
+		catalogue.Artifacts[name] = Artifact{Path: "/sha256/" + sum + "/" + name, SHA256: sum, File: in.Tools[name]}
+	}
+	return catalogue, nil
+}
+
+// References are the images by name, each by its digest: 198.51.100.1:5000/caddy@sha256:….
+func (c Catalogue) References() map[string]string {
+	references := map[string]string{}
+	for _, image := range c.Images {
+		references[image.Name] = Registry.String() + "/" + image.Name + "@" + image.Digest
+	}
+	return references
+}
