@@ -84,6 +84,7 @@ type bench struct {
 	server *httptest.Server
 	client *ovh.Client
 	hosts  *hosts
+	watch  *inspector
 }
 
 func newBench(t *testing.T, o Options) *bench {
@@ -108,7 +109,9 @@ func newBench(t *testing.T, o Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{t: t, sim: sim, server: server, client: client, hosts: h}
+	watch := &inspector{t: t, next: server.Client().Transport}
+	client.Client.Transport = watch
+	return &bench{t: t, sim: sim, server: server, client: client, hosts: h, watch: watch}
 }
 
 // call makes a request that must succeed.
