@@ -134,6 +134,9 @@ var brokenNetworks = []broken{
 	{name: "API proxy port too high", base: "prod", change: func(s *Stack) { s.Cluster.ProxyPort = 70000 }, want: []string{
 		`cluster: API proxy port 70000 is not from 1024 to 65535; change Cluster.ProxyPort in stacks/production.go`,
 	}},
+	{name: "API jump without a port", base: "local", change: func(s *Stack) { s.Cluster.APIJump = "http://jump" }, want: []string{
+		`cluster: API jump "http://jump" is not an http URL of address and port, like http://127.0.0.1:19090; change Cluster.APIJump in stacks/local.go`,
+	}},
 	{name: "API server and proxy on one port", base: "prod", change: func(s *Stack) { s.Cluster.ProxyPort = 6443 }, want: []string{
 		`ports: TCP port 6443 of the API proxy is taken by the API server (Cluster.APIPort); change Cluster.ProxyPort in stacks/production.go`,
 	}},

@@ -16,6 +16,7 @@ func localDifferences() []Difference {
 			removeNodes(s, "gra-worker-2", "gra-worker-3", "rbx-worker-2", "rbx-worker-3", "rbx-data-1", "rbx-data-2")
 		}},
 		{Path: "Data", Why: "one data host", Apply: func(s *Stack) { removeData(s, "pinot", "metrics") }},
+		{Path: "Cluster.APIJump", Why: "this machine is not in the mesh; the sandbox runs a jump over SSH", Apply: func(s *Stack) { s.Cluster.APIJump = "http://127.0.0.1:19090" }},
 		// The containers have cgroup v1 and neither the right to lower an out-of-memory score nor WireGuard in the kernel; all share two cores.
 		{Path: "Runtime", Why: "what containers on a shared kernel need", Apply: func(s *Stack) {
 			s.Runtime = Runtime{CgroupDriver: "cgroupfs", CgroupV1: true, RestrictOOMScoreAdj: true, UserspaceWireGuard: true, SharedCores: 2}

@@ -203,6 +203,9 @@ type Cluster struct {
 	APIPort int
 	// ProxyPort is the TCP port on 127.0.0.1 at which every node reaches the API servers, whichever of them live.
 	ProxyPort int
+	// APIJump is the proxy through which the cluster's API is reached from a machine outside the mesh, as an http URL. Empty means that whoever
+	// runs Pulumi is in the mesh.
+	APIJump string
 }
 
 // Runtime holds what hosts need only because they are containers of one machine. Real hosts have the zero value but for CgroupDriver.

@@ -103,6 +103,10 @@ func (v *validation) cluster() {
 	}
 	v.port("cluster: API port", cluster.APIPort, 1024, "Cluster.APIPort")
 	v.port("cluster: API proxy port", cluster.ProxyPort, 1024, "Cluster.ProxyPort")
+	jump, isHTTP := strings.CutPrefix(cluster.APIJump, "http://")
+	if _, err := netip.ParseAddrPort(jump); cluster.APIJump != "" && (!isHTTP || err != nil) {
+		v.wrong("cluster: API jump %q is not an http URL of address and port, like http://127.0.0.1:19090; change Cluster.APIJump", cluster.APIJump)
+	}
 }
 
 // runtime keeps what containers need away from real hosts.
