@@ -28,7 +28,7 @@ const (
 	// MaxHosts keeps one host's peers, at most 130 bytes each, within the 128 KiB of one argument of a command.
 	MaxHosts = 900
 
-	keyBytes = 32
+	keyBytes, keyText = 32, 44
 )
 
 // PrivateKeyPath is where a host keeps the private key that it made itself. No text of this package ever holds a key but public ones.
@@ -241,7 +241,7 @@ func (m Mesh) Validate() error {
 	for _, h := range m.Hosts {
 		raw, err := base64.StdEncoding.Strict().DecodeString(h.PublicKey)
 		switch {
-		case err != nil || len(raw) != keyBytes:
+		case err != nil || len(raw) != keyBytes || len(h.PublicKey) != keyText: // the decoder passes over line ends
 			errs = append(errs, fmt.Errorf("mesh: host %s: public key %q is not 32 bytes in base64; it is what wg pubkey prints on the host", h.Name, h.PublicKey))
 		case keys[h.PublicKey] != "":
 			errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same key %s; one was made from the other's disk, remove %s on it and run again",
