@@ -2,6 +2,7 @@ package ovhsim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -196,12 +197,7 @@ func (c *call) checkout() (any, error) {
 	o.move("notPaid", c.now)
 	for _, d := range o.Details {
 		d.ID = c.s.st.id()
-		root := k.item(d.Item)
-		if root.Parent != 0 {
-			root = k.item(root.Parent)
-		}
-		// A detail carries the configuration of its own item; an option has none, so it shows that of its plan.
-		d.Plan.Configurations = append([]configuration(nil), root.Configurations...)
+		d.Plan.Configurations = slices.Clone(d.Plan.Configurations) // the cart's own list may be read again, never changed
 	}
 	if in.AutoPay {
 		o.PaymentBegun = true
