@@ -146,7 +146,8 @@ func (h *Host) accept() {
 			fate = h.Connected(n)
 		}
 		if fate == Refuse {
-			_ = conn.Close()
+			h.wait.Add(1)
+			go h.refuse(conn)
 			continue
 		}
 		h.mu.Lock()
@@ -158,6 +159,16 @@ func (h *Host) accept() {
 		h.wait.Add(1)
 		go h.serve(conn)
 	}
+}
+
+// refuse says nothing and ends. Closing at once would be an end of file or a reset, as it happens; this is always the first.
+func (h *Host) refuse(conn net.Conn) {
+	defer h.wait.Done()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, conn)
+	_ = conn.Close()
 }
 
 func (h *Host) serve(conn net.Conn) {

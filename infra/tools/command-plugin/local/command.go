@@ -149,7 +149,8 @@ func (o *CommandOutputs) run(ctx context.Context, command string) error {
 	args := append(slices.Clone(interpreter), command)
 	dir, err := os.Getwd()
 	if o.Dir != nil {
-		dir, err = *o.Dir, nil
+		dir = *o.Dir
+		_, err = os.Stat(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("working directory: %w", err)
