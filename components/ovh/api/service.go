@@ -1,0 +1,362 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// IAM is the part of a service by which ownership is written down.
+type IAM struct {
+	URN         string            `json:"urn"`
+	DisplayName string            `json:"displayName"`
+	Tags        map[string]string `json:"tags"`
+}
+
+// Service is a dedicated server or a VPS.
+type Service struct {
+	Name       string
+	VPS        bool
+	Address    string // public IPv4
+	Datacenter string // "rbx8" of a server, the region's city such as "gra" of a VPS
+	State      string // ok, error, hacked, hackedBlocked; running, stopped, … of a VPS
+	OS         string // of a server; "none_64" when nothing is installed
+	IAM        IAM
+}
+
+func base(vps bool, name string) string {
+	if vps {
+		return "/vps/" + url.PathEscape(name)
+	}
+	return "/dedicated/server/" + url.PathEscape(name)
+}
+
+// Service reads a service. IsNotFound and IsExpired tell what became of it.
+func (c *Client) Service(ctx context.Context, vps bool, name string) (Service, error) {
+	s := Service{Name: name, VPS: vps}
+	if !vps {
+		var out struct {
+			IP         string `json:"ip"`
+			Datacenter string `json:"datacenter"`
+			State      string `json:"state"`
+			OS         string `json:"os"`
+			IAM        IAM    `json:"iam"`
+		}
+		if err := c.get(ctx, base(vps, name), &out); err != nil {
+			return s, err
+		}
+		s.Address, s.Datacenter, s.State, s.OS, s.IAM = out.IP, out.Datacenter, out.State, out.OS, out.IAM
+		return s, nil
+	}
+	var out struct {
+		State string `json:"state"`
+		Zone  string `json:"zone"`
+		IAM   IAM    `json:"iam"`
+	}
+	if err := c.get(ctx, base(vps, name), &out); err != nil {
+		return s, err
+	}
+	s.State, s.IAM = out.State, out.IAM
+	// "Region OpenStack: os-gra6" is the only place where a VPS says where it stands.
+	zone := out.Zone
+	if i := strings.LastIndexAny(zone, " -"); i >= 0 {
+		zone = zone[i+1:]
+	}
+	s.Datacenter = strings.ToLower(strings.TrimRight(zone, "0123456789"))
+	var ips []string
+	if err := c.get(ctx, base(vps, name)+"/ips", &ips); err != nil {
+		return s, err
+	}
+	for _, ip := range ips {
+		if a, err := netip.ParseAddr(ip); err == nil && a.Is4() {
+			s.Address = ip
+			break
+		}
+	}
+	return s, nil
+}
+
+// Services lists the names of the account's servers or VPS that carry a tag of that value. OVH's filter is asked for, and not relied upon: the caller
+// compares the tags of what comes back.
+func (c *Client) Services(ctx context.Context, vps bool, tag, value string) ([]string, error) {
+	path := "/dedicated/server"
+	if vps {
+		path = "/vps"
+	}
+	if tag != "" {
+		filter, err := json.Marshal(map[string]any{tag: []map[string]string{{"operator": "EQ", "value": value}}})
+		if err != nil {
+			return nil, err
+		}
+		path += "?iamTags=" + url.QueryEscape(string(filter))
+	}
+	var names []string
+	return names, c.get(ctx, path, &names)
+}
+
+// Tag writes one tag; one of the same key is replaced.
+func (c *Client) Tag(ctx context.Context, urn, key, value string) error {
+	return c.postAgain(ctx, "/v2/iam/resource/"+url.PathEscape(urn)+"/tag", map[string]any{"key": key, "value": value}, nil)
+}
+
+// Untag removes a tag.
+func (c *Client) Untag(ctx context.Context, urn, key string) error {
+	return c.delete(ctx, "/v2/iam/resource/"+url.PathEscape(urn)+"/tag/"+url.PathEscape(key), nil)
+}
+
+// Renew is how a service goes on at its expiry.
+type Renew struct {
+	Automatic          bool  `json:"automatic"`
+	DeleteAtExpiration bool  `json:"deleteAtExpiration"`
+	Forced             bool  `json:"forced"`
+	ManualPayment      *bool `json:"manualPayment,omitempty"`
+	Period             *int  `json:"period,omitempty"`
+}
+
+// ServiceInfo is the contract of a service.
+type ServiceInfo struct {
+	ID         int64  `json:"serviceId"`
+	Status     string `json:"status"` // ok, expired, unPaid, pendingDebt, …
+	Expiration string `json:"expiration"`
+	Renew      Renew  `json:"renew"`
+}
+
+// ServiceInfo reads the contract of a service.
+func (c *Client) ServiceInfo(ctx context.Context, vps bool, name string) (ServiceInfo, error) {
+	var out ServiceInfo
+	return out, c.get(ctx, base(vps, name)+"/serviceInfos", &out)
+}
+
+// SetRenew changes how a service goes on at its expiry. Straight after a delivery OVH refuses it for some minutes.
+func (c *Client) SetRenew(ctx context.Context, vps bool, name string, r Renew) error {
+	return c.put(ctx, base(vps, name)+"/serviceInfos", map[string]any{"renew": r}, nil)
+}
+
+// SetDisplayName sets the name that OVH's manager shows.
+func (c *Client) SetDisplayName(ctx context.Context, vps bool, name string, id int64, display string) error {
+	if vps {
+		return c.put(ctx, base(vps, name), map[string]any{"displayName": display}, nil)
+	}
+	return c.put(ctx, fmt.Sprintf("/services/%d", id), map[string]any{"displayName": display}, nil)
+}
+
+// ServicePlan is the plan code of a service, as its bill has it. It serves imports.
+func (c *Client) ServicePlan(ctx context.Context, id int64) (string, error) {
+	var out struct {
+		Billing struct {
+			Plan struct {
+				Code string `json:"code"`
+			} `json:"plan"`
+		} `json:"billing"`
+	}
+	err := c.get(ctx, fmt.Sprintf("/services/%d", id), &out)
+	return out.Billing.Plan.Code, err
+}
+
+// Task is a piece of work of OVH's on a server or VPS.
+type Task struct {
+	ID       int64
+	Function string
+	Status   string // init todo doing done, or one of the ends below
+	Comment  string
+}
+
+// Running says whether the task still goes on.
+func (t Task) Running() bool {
+	switch t.Status {
+	case "init", "todo", "doing", "waitingAck", "paused", "blocked":
+		return true
+	}
+	return false
+}
+
+type rawTask struct {
+	TaskID   int64  `json:"taskId"`
+	Function string `json:"function"`
+	ID       int64  `json:"id"`
+	Type     string `json:"type"`
+	State    string `json:"state"`
+	Status   string `json:"status"`
+	Comment  string `json:"comment"`
+}
+
+func (r rawTask) task() Task {
+	return Task{ID: max(r.TaskID, r.ID), Function: r.Function + r.Type, Status: r.Status + r.State, Comment: r.Comment}
+}
+
+// Task reads one task.
+func (c *Client) Task(ctx context.Context, vps bool, name string, id int64) (Task, error) {
+	var out rawTask
+	path := "/task/"
+	if vps {
+		path = "/tasks/"
+	}
+	err := c.get(ctx, fmt.Sprintf("%s%s%d", base(vps, name), path, id), &out)
+	return out.task(), err
+}
+
+// RunningTasks lists the tasks of a service that are not over, of one function or, with "", of any.
+func (c *Client) RunningTasks(ctx context.Context, vps bool, name, function string) ([]Task, error) {
+	var out []Task
+	states, path := []string{"init", "todo", "doing"}, "/task?function="+function+"&status="
+	if vps {
+		states, path = []string{"todo", "doing", "waitingAck", "paused", "blocked"}, "/tasks?type="+function+"&state="
+	}
+	if function == "" {
+		path = strings.NewReplacer("function=&", "", "type=&", "").Replace(path)
+	}
+	for _, state := range states {
+		var ids []int64
+		if err := c.get(ctx, base(vps, name)+path+state, &ids); err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			t, err := c.Task(ctx, vps, name, id)
+			if IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if t.Running() {
+				out = append(out, t)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Partition is one line of a server's layout, mirrored over all disks.
+type Partition struct {
+	MountPoint string `json:"mountPoint"`
+	FileSystem string `json:"fileSystem"`
+	SizeMiB    int    `json:"size"` // 0: the rest
+	RAIDLevel  int    `json:"raidLevel"`
+}
+
+// Reinstall wipes a server and installs it. It is never repeated.
+func (c *Client) Reinstall(ctx context.Context, name, template, hostname, key string, layout []Partition) (Task, error) {
+	in := map[string]any{"operatingSystem": template, "customizations": map[string]any{"hostname": hostname, "sshKey": key}}
+	if len(layout) > 0 {
+		in["storage"] = []map[string]any{{"diskGroupId": 0, "partitioning": map[string]any{"layout": layout}}}
+	}
+	var out rawTask
+	err := c.post(ctx, base(false, name)+"/reinstall", in, &out)
+	return out.task(), err
+}
+
+// InstallProgress is what OVH shows while it installs: the step that runs, and its error if it has one.
+func (c *Client) InstallProgress(ctx context.Context, name string) (step, failure string, err error) {
+	var out struct {
+		Progress []struct {
+			Comment string `json:"comment"`
+			Error   string `json:"error"`
+			Status  string `json:"status"`
+		} `json:"progress"`
+	}
+	if err := c.get(ctx, base(false, name)+"/install/status", &out); err != nil {
+		return "", "", err
+	}
+	for _, p := range out.Progress {
+		if p.Error != "" {
+			failure = p.Comment + ": " + p.Error
+		}
+		if p.Status == "doing" {
+			step = p.Comment
+		}
+	}
+	return step, failure, nil
+}
+
+// VPSImage finds the id of an image by its name.
+func (c *Client) VPSImage(ctx context.Context, name, image string) (string, error) {
+	var ids []string
+	if err := c.get(ctx, base(true, name)+"/images/available", &ids); err != nil {
+		return "", err
+	}
+	var seen []string
+	for _, id := range ids {
+		var out struct {
+			Name string `json:"name"`
+		}
+		if err := c.get(ctx, base(true, name)+"/images/available/"+id, &out); err != nil {
+			return "", err
+		}
+		if out.Name == image {
+			return id, nil
+		}
+		seen = append(seen, out.Name)
+	}
+	return "", fmt.Errorf("image %q is not offered for %s; it has %s", image, name, strings.Join(seen, ", "))
+}
+
+// Rebuild wipes a VPS and installs it. It is never repeated.
+func (c *Client) Rebuild(ctx context.Context, name, image, key string) (Task, error) {
+	var out rawTask
+	err := c.post(ctx, base(true, name)+"/rebuild", map[string]any{"imageId": image, "publicSshKey": key, "doNotSendPassword": true}, &out)
+	return out.task(), err
+}
+
+// Interface is a virtual network interface of a server.
+type Interface struct {
+	ID    string   `json:"uuid"`
+	Mode  string   `json:"mode"`
+	MACs  []string `json:"networkInterfaceController"`
+	Vrack string   `json:"vrack"`
+}
+
+// PrivateInterfaces lists a server's interfaces for a vRack, aggregated or not.
+func (c *Client) PrivateInterfaces(ctx context.Context, name string) ([]Interface, error) {
+	var out []Interface
+	for _, mode := range []string{"vrack", "vrack_aggregation"} {
+		var ids []string
+		if err := c.get(ctx, base(false, name)+"/virtualNetworkInterface?mode="+mode, &ids); err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			i, err := c.Interface(ctx, name, id)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// Interface reads one interface.
+func (c *Client) Interface(ctx context.Context, name, id string) (Interface, error) {
+	var i Interface
+	return i, c.get(ctx, base(false, name)+"/virtualNetworkInterface/"+id, &i)
+}
+
+// VrackAttach plugs an interface into a vRack.
+func (c *Client) VrackAttach(ctx context.Context, vrack, id string) error {
+	return c.post(ctx, "/vrack/"+vrack+"/dedicatedServerInterface", map[string]any{"dedicatedServerInterface": id}, nil)
+}
+
+// VrackDetach pulls an interface out of a vRack.
+func (c *Client) VrackDetach(ctx context.Context, vrack, id string) error {
+	return c.delete(ctx, "/vrack/"+vrack+"/dedicatedServerInterface/"+id, nil)
+}
+
+// SSHKey reads a public key of the account.
+func (c *Client) SSHKey(ctx context.Context, name string) (string, error) {
+	var out struct {
+		Key string `json:"key"`
+	}
+	return out.Key, c.get(ctx, "/me/sshKey/"+url.PathEscape(name), &out)
+}
+
+// AddSSHKey keeps a public key in the account.
+func (c *Client) AddSSHKey(ctx context.Context, name, key string) error {
+	return c.post(ctx, "/me/sshKey", map[string]any{"keyName": name, "key": key}, nil)
+}
+
+// DeleteSSHKey removes a public key from the account.
+func (c *Client) DeleteSSHKey(ctx context.Context, name string) error {
+	return c.delete(ctx, "/me/sshKey/"+url.PathEscape(name), nil)
+}

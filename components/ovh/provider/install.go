@@ -1,0 +1,481 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	p "github.com/pulumi/pulumi-go-provider"
+	"github.com/pulumi/pulumi-go-provider/infer"
+
+	"havre/components/ovh/api"
+)
+
+// Installation is the operating system of a dedicated server.
+type Installation struct{}
+
+// VPSInstallation is the operating system of a VPS.
+type VPSInstallation struct{}
+
+// InstallationArgs is what is installed. See sdk.InstallationArgs.
+type InstallationArgs struct {
+	ServiceName     string          `pulumi:"serviceName"`
+	Address         string          `pulumi:"address"`
+	OperatingSystem *string         `pulumi:"operatingSystem,optional"`
+	Hostname        string          `pulumi:"hostname"`
+	SSHPublicKey    string          `pulumi:"sshPublicKey"`
+	Generation      int             `pulumi:"generation"`
+	Partitions      []PartitionArgs `pulumi:"partitions,optional"`
+}
+
+// PartitionArgs is one partition, mirrored over all disks unless another RAID level is given. Dedicated servers only.
+type PartitionArgs struct {
+	MountPoint string `pulumi:"mountPoint"`
+	FileSystem string `pulumi:"fileSystem"`
+	SizeMiB    int    `pulumi:"sizeMiB"` // 0: the rest
+	RAIDLevel  *int   `pulumi:"raidLevel,optional"`
+}
+
+// InstallationState is what was installed.
+type InstallationState struct {
+	InstallationArgs
+	HostKey             string `pulumi:"hostKey"`
+	User                string `pulumi:"user"`
+	InstalledGeneration int    `pulumi:"installedGeneration"`
+}
+
+var (
+	_ infer.CustomResource[InstallationArgs, InstallationState]       = (*Installation)(nil)
+	_ infer.CustomCheck[InstallationArgs]                             = (*Installation)(nil)
+	_ infer.CustomDiff[InstallationArgs, InstallationState]           = (*Installation)(nil)
+	_ infer.CustomUpdate[InstallationArgs, InstallationState]         = (*Installation)(nil)
+	_ infer.CustomRead[InstallationArgs, InstallationState]           = (*Installation)(nil)
+	_ infer.ExplicitDependencies[InstallationArgs, InstallationState] = (*Installation)(nil)
+	_ infer.CustomResource[InstallationArgs, InstallationState]       = (*VPSInstallation)(nil)
+	_ infer.CustomCheck[InstallationArgs]                             = (*VPSInstallation)(nil)
+	_ infer.CustomDiff[InstallationArgs, InstallationState]           = (*VPSInstallation)(nil)
+	_ infer.CustomUpdate[InstallationArgs, InstallationState]         = (*VPSInstallation)(nil)
+	_ infer.CustomRead[InstallationArgs, InstallationState]           = (*VPSInstallation)(nil)
+	_ infer.ExplicitDependencies[InstallationArgs, InstallationState] = (*VPSInstallation)(nil)
+)
+
+// Annotate names the resource.
+func (r *Installation) Annotate(a infer.Annotator) {
+	a.SetToken("index", "Installation")
+	a.Describe(&r, "The operating system of a dedicated server. Only a higher generation wipes it and installs again.")
+}
+
+// Annotate names the resource.
+func (r *VPSInstallation) Annotate(a infer.Annotator) {
+	a.SetToken("index", "VPSInstallation")
+	a.Describe(&r, "The operating system of a VPS. Only a higher generation wipes it and installs again.")
+}
+
+// Check validates the inputs.
+func (*Installation) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
+	return checkInstallation(ctx, false, r)
+}
+
+// Check validates the inputs.
+func (*VPSInstallation) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
+	return checkInstallation(ctx, true, r)
+}
+
+func checkInstallation(ctx context.Context, vps bool, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
+	args, failures, err := infer.DefaultCheck[InstallationArgs](ctx, r.NewInputs)
+	if err != nil || len(failures) > 0 {
+		return infer.CheckResponse[InstallationArgs]{Inputs: args, Failures: failures}, err
+	}
+	fail := func(property, format string, v ...any) {
+		if !r.NewInputs.Get(property).HasComputed() {
+			failures = append(failures, p.CheckFailure{Property: property, Reason: fmt.Sprintf(format, v...)})
+		}
+	}
+	if args.Generation < 1 {
+		fail("generation", "is %d; begin with 1 and raise it to wipe the host and install again", args.Generation)
+	}
+	if !strings.HasPrefix(args.SSHPublicKey, "ssh-") && !strings.HasPrefix(args.SSHPublicKey, "ecdsa-") {
+		fail("sshPublicKey", "is not a line of authorized_keys; give one that begins with ssh-ed25519")
+	}
+	if n := len(args.Hostname); n < 1 || n > 63 || args.Hostname[0] < 'a' || args.Hostname[0] > 'z' {
+		fail("hostname", "%q is not one label of 1 to 63 characters that begins with a letter", args.Hostname)
+	}
+	if vps && len(args.Partitions) > 0 {
+		fail("partitions", "are for dedicated servers only: a VPS comes with one disk image; leave them out")
+	}
+	return infer.CheckResponse[InstallationArgs]{Inputs: args, Failures: failures}, nil
+}
+
+// Diff compares. See diffInstallation.
+func (*Installation) Diff(ctx context.Context, r infer.DiffRequest[InstallationArgs, InstallationState]) (infer.DiffResponse, error) {
+	return diffInstallation(ctx, r)
+}
+
+// Diff compares. See diffInstallation.
+func (*VPSInstallation) Diff(ctx context.Context, r infer.DiffRequest[InstallationArgs, InstallationState]) (infer.DiffResponse, error) {
+	return diffInstallation(ctx, r)
+}
+
+// diffInstallation replaces when the service itself is another one, installs on a higher generation, and refuses everything that would need an
+// installation nobody asked for.
+func diffInstallation(ctx context.Context, r infer.DiffRequest[InstallationArgs, InstallationState]) (infer.DiffResponse, error) {
+	old, new := r.State, r.Inputs
+	resp := infer.DiffResponse{DetailedDiff: map[string]p.PropertyDiff{}}
+	mark := func(property string, kind p.DiffKind) {
+		resp.HasChanges = true
+		resp.DetailedDiff[property] = p.PropertyDiff{Kind: kind, InputDiff: true}
+	}
+	if old.ServiceName != new.ServiceName {
+		mark("serviceName", p.UpdateReplace)
+		return resp, nil
+	}
+	if new.Generation < old.InstalledGeneration {
+		return resp, fmt.Errorf("generation cannot go down from %d to %d: %s holds %d; a higher one wipes it and installs again",
+			old.InstalledGeneration, new.Generation, old.ServiceName, old.InstalledGeneration)
+	}
+	higher := new.Generation > old.InstalledGeneration
+	if higher {
+		mark("generation", p.Update)
+		if old.InstalledGeneration > 0 {
+			runtimeOf(ctx).log(ctx, "WIPES the disks of %s: generation %d replaces %d", old.ServiceName, new.Generation, old.InstalledGeneration)
+		}
+	}
+	if was, is := deref(old.OperatingSystem, ""), deref(new.OperatingSystem, ""); was != is {
+		if !higher {
+			return resp, fmt.Errorf("operatingSystem cannot change from %q to %q under generation %d; raise the generation to %d, which wipes %s, or keep the old one",
+				was, is, new.Generation, old.InstalledGeneration+1, old.ServiceName)
+		}
+		mark("operatingSystem", p.Update)
+	}
+	for property, v := range map[string][2]string{
+		"address": {old.Address, new.Address}, "hostname": {old.Hostname, new.Hostname}, "sshPublicKey": {old.SSHPublicKey, new.SSHPublicKey},
+		"partitions": {fmt.Sprint(layout(old.Partitions)), fmt.Sprint(layout(new.Partitions))},
+	} {
+		if v[0] != v[1] {
+			mark(property, p.Update)
+		}
+	}
+	return resp, nil
+}
+
+func layout(in []PartitionArgs) []api.Partition {
+	var out []api.Partition
+	for _, a := range in {
+		level := 1
+		if a.RAIDLevel != nil {
+			level = *a.RAIDLevel
+		}
+		out = append(out, api.Partition{MountPoint: a.MountPoint, FileSystem: a.FileSystem, SizeMiB: a.SizeMiB, RAIDLevel: level})
+	}
+	return out
+}
+
+// Create installs, or adopts what the service's tags say is installed.
+func (*Installation) Create(ctx context.Context, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
+	return createInstallation(ctx, false, r)
+}
+
+// Create installs, or adopts what the service's tags say is installed.
+func (*VPSInstallation) Create(ctx context.Context, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
+	return createInstallation(ctx, true, r)
+}
+
+func createInstallation(ctx context.Context, vps bool, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
+	out := InstallationState{InstallationArgs: r.Inputs, User: "debian"}
+	if r.DryRun {
+		return infer.CreateResponse[InstallationState]{ID: r.Inputs.ServiceName, Output: out}, nil
+	}
+	begun, err := install(ctx, vps, &out)
+	if err != nil && begun {
+		err = keep(err)
+	}
+	return infer.CreateResponse[InstallationState]{ID: r.Inputs.ServiceName, Output: out}, err
+}
+
+// Update installs when the generation is higher, and goes on with an installation that was interrupted.
+func (*Installation) Update(ctx context.Context, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
+	return updateInstallation(ctx, false, r)
+}
+
+// Update installs when the generation is higher, and goes on with an installation that was interrupted.
+func (*VPSInstallation) Update(ctx context.Context, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
+	return updateInstallation(ctx, true, r)
+}
+
+func updateInstallation(ctx context.Context, vps bool, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
+	out := r.State
+	out.InstallationArgs = r.Inputs
+	out.User = "debian"
+	higher := r.Inputs.Generation > r.State.InstalledGeneration
+	if higher {
+		out.HostKey = ""
+	}
+	if r.DryRun {
+		return infer.UpdateResponse[InstallationState]{Output: out}, nil
+	}
+	if !higher && out.HostKey != "" {
+		if r.State.SSHPublicKey != r.Inputs.SSHPublicKey || r.State.Hostname != r.Inputs.Hostname {
+			runtimeOf(ctx).log(ctx, "%s keeps its disks: key and host name of the installation take effect at the next generation", out.ServiceName)
+		}
+		return infer.UpdateResponse[InstallationState]{Output: out}, nil
+	}
+	if _, err := install(ctx, vps, &out); err != nil {
+		return infer.UpdateResponse[InstallationState]{Output: out}, keep(err)
+	}
+	return infer.UpdateResponse[InstallationState]{Output: out}, nil
+}
+
+// WireDependencies keeps a pinned host key known through previews that install nothing.
+func (*Installation) WireDependencies(f infer.FieldSelector, _ *InstallationArgs, s *InstallationState) {
+	wireInstallation(f, s)
+}
+
+// WireDependencies keeps a pinned host key known through previews that install nothing.
+func (*VPSInstallation) WireDependencies(f infer.FieldSelector, _ *InstallationArgs, s *InstallationState) {
+	wireInstallation(f, s)
+}
+
+func wireInstallation(f infer.FieldSelector, s *InstallationState) {
+	f.OutputField(&s.User).AlwaysKnown()
+	if s.HostKey != "" {
+		f.OutputField(&s.HostKey).AlwaysKnown()
+		f.OutputField(&s.InstalledGeneration).AlwaysKnown()
+	}
+}
+
+// Read says what the service's tags say.
+func (*Installation) Read(ctx context.Context, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
+	return readInstallation(ctx, false, r)
+}
+
+// Read says what the service's tags say.
+func (*VPSInstallation) Read(ctx context.Context, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
+	return readInstallation(ctx, true, r)
+}
+
+func readInstallation(ctx context.Context, vps bool, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
+	resp := infer.ReadResponse[InstallationArgs, InstallationState]{ID: r.ID, Inputs: r.Inputs, State: r.State}
+	rt := runtimeOf(ctx)
+	c, err := rt.api()
+	if err != nil {
+		return resp, err
+	}
+	service, err := c.Service(ctx, vps, r.ID)
+	if api.IsNotFound(err) {
+		return infer.ReadResponse[InstallationArgs, InstallationState]{}, nil
+	}
+	if api.IsExpired(err) {
+		return resp, nil
+	}
+	if err != nil {
+		return resp, err
+	}
+	g, _, _ := parseGeneration(service.IAM.Tags[TagGeneration])
+	if resp.State.ServiceName == "" { // an import: what runs there is taken for generation 1 unless a tag knows better
+		resp.State.ServiceName, resp.State.Address, resp.State.User = service.Name, service.Address, "debian"
+		resp.State.InstalledGeneration = max(1, g)
+		resp.State.Generation = resp.State.InstalledGeneration
+		if resp.State.HostKey, err = rt.pin(ctx, service); err != nil {
+			return resp, err
+		}
+		resp.Inputs = resp.State.InstallationArgs
+		return resp, nil
+	}
+	if g > 0 {
+		resp.State.InstalledGeneration = g
+	}
+	return resp, nil
+}
+
+// parseGeneration reads the tag: "3" is installed, "3!" and "3!77" are being installed.
+func parseGeneration(tag string) (installed, installing int, task int64) {
+	number, rest, busy := strings.Cut(tag, "!")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return 0, 0, 0
+	}
+	if !busy {
+		return n, 0, 0
+	}
+	t, err := strconv.ParseInt(rest, 10, 64)
+	if err != nil {
+		t = 0
+	}
+	return 0, n, t
+}
+
+// install brings the service to the generation asked for. Begun says whether the disks may have been touched.
+func install(ctx context.Context, vps bool, s *InstallationState) (begun bool, err error) {
+	rt := runtimeOf(ctx)
+	c, err := rt.api()
+	if err != nil {
+		return false, err
+	}
+	deadline := time.Now().Add(rt.wait)
+	service, err := c.Service(ctx, vps, s.ServiceName)
+	if err != nil {
+		return false, err
+	}
+	tag, marked := service.IAM.Tags[TagGeneration]
+	if !marked {
+		return false, fmt.Errorf("%s was not delivered to this stack's order, so it is never wiped by a first installation; to keep what runs on it import the installation: pulumi import %s <name> %s",
+			s.ServiceName, urnOf(ctx).Type(), s.ServiceName)
+	}
+	installed, installing, task := parseGeneration(tag)
+	if installed < s.Generation {
+		begun = true
+		if installing != s.Generation {
+			task = 0
+		}
+		if err := rt.wipe(ctx, c, vps, service, s, task, deadline); err != nil {
+			return true, err
+		}
+	} else {
+		rt.log(ctx, "%s holds generation %d already: adopted, nothing is installed", s.ServiceName, installed)
+		s.Generation = max(s.Generation, installed)
+	}
+	if service, err = c.Service(ctx, vps, s.ServiceName); err != nil {
+		return true, err
+	}
+	if s.HostKey, err = rt.pin(ctx, service); err != nil {
+		return true, err
+	}
+	if installed < s.Generation {
+		// The fingerprint is written before the generation: an adoption must never find a host without its pin.
+		if err := c.Tag(ctx, service.IAM.URN, TagHostKey, fingerprint(s.HostKey)); err != nil {
+			return true, err
+		}
+		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, strconv.Itoa(s.Generation)); err != nil {
+			return true, err
+		}
+	}
+	s.InstalledGeneration = s.Generation
+	return true, nil
+}
+
+func fingerprint(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+// wipe starts the installation unless it runs, and waits for its end. Task is the one that an earlier run started, if its number was written down.
+func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, task int64, deadline time.Time) error {
+	function := "reinstallServer"
+	if vps {
+		function = "reinstallVm"
+	}
+	if task == 0 {
+		var err error
+		if task, err = rt.start(ctx, c, vps, service, s, function, deadline); err != nil {
+			return err
+		}
+		// With its number written down, a run that comes later follows this task instead of starting another.
+		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!%d", s.Generation, task)); err != nil {
+			return err
+		}
+	}
+	shown := ""
+	for {
+		t, err := c.Task(ctx, vps, s.ServiceName, task)
+		switch {
+		case api.IsPassing(err):
+		case err != nil:
+			return fmt.Errorf("installation of %s: %w", s.ServiceName, err)
+		case t.Status == "done":
+			return nil
+		case !t.Running():
+			_, failure, _ := c.InstallProgress(ctx, s.ServiceName)
+			// The number is taken back, so that the next run starts a new installation.
+			err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!", s.Generation))
+			return errors.Join(fmt.Errorf("installation of %s ended as %s: %s %s; run again to install it anew", s.ServiceName, t.Status, t.Comment, failure), err)
+		}
+		line := t.Comment
+		if !vps {
+			if step, _, err := c.InstallProgress(ctx, s.ServiceName); err == nil && step != "" {
+				line = step
+			}
+		}
+		if line != "" && line != shown {
+			shown = line
+			rt.status(ctx, "installing %s: %s", s.ServiceName, line)
+		}
+		if time.Now().After(deadline) || !rt.sleep(ctx) {
+			return fmt.Errorf("%s is still being installed (%s); run again, it goes on from here", s.ServiceName, shown)
+		}
+	}
+}
+
+// start begins the installation once. An answer that did not come is looked up in the tasks, never asked for again.
+func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, function string, deadline time.Time) (int64, error) {
+	for {
+		running, err := c.RunningTasks(ctx, vps, s.ServiceName, "")
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range running {
+			if t.Function == function {
+				return t.ID, nil
+			}
+		}
+		if len(running) == 0 {
+			break
+		}
+		rt.status(ctx, "%s is busy with %s, waiting", s.ServiceName, running[0].Function)
+		if time.Now().After(deadline) || !rt.sleep(ctx) {
+			return 0, fmt.Errorf("%s is still busy with %s; run again later", s.ServiceName, running[0].Function)
+		}
+	}
+	if err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!", s.Generation)); err != nil {
+		return 0, err
+	}
+	var t api.Task
+	var err error
+	if vps {
+		var image string
+		if image, err = c.VPSImage(ctx, s.ServiceName, deref(s.OperatingSystem, "Debian 12")); err != nil {
+			return 0, err
+		}
+		t, err = c.Rebuild(ctx, s.ServiceName, image, s.SSHPublicKey)
+	} else {
+		t, err = c.Reinstall(ctx, s.ServiceName, deref(s.OperatingSystem, "debian12_64"), s.Hostname, s.SSHPublicKey, layout(s.Partitions))
+	}
+	if err == nil && t.ID != 0 {
+		return t.ID, nil
+	}
+	if err == nil || api.Executed(err) || api.IsConflict(err) {
+		running, lookErr := c.RunningTasks(ctx, vps, s.ServiceName, function)
+		if lookErr == nil && len(running) > 0 {
+			return running[0].ID, nil
+		}
+		err = errors.Join(err, lookErr)
+	}
+	return 0, fmt.Errorf("installation of %s did not start; run again: %w", s.ServiceName, err)
+}
+
+// pin reads the host's key, and compares it with the fingerprint that the installation left on the service.
+func (rt *runtime) pin(ctx context.Context, service api.Service) (string, error) {
+	var key string
+	var err error
+	for try := 0; try < 40; try++ {
+		if key, err = rt.options.HostKey(ctx, service.Address); err == nil {
+			break
+		}
+		if !rt.sleep(ctx) {
+			break
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("host key of %s at %s: %w; see whether its sshd answers, then run again", service.Name, service.Address, err)
+	}
+	installed, _, _ := parseGeneration(service.IAM.Tags[TagGeneration])
+	if want := service.IAM.Tags[TagHostKey]; want != "" && installed > 0 && want != fingerprint(key) {
+		return "", fmt.Errorf("%s at %s shows a host key that is not the one it had after its installation: somebody may stand in between; compare it in OVH's console before taking the tag %s off",
+			service.Name, service.Address, TagHostKey)
+	}
+	return key, nil
+}

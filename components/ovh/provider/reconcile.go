@@ -1,0 +1,180 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"havre/components/ovh/api"
+	"havre/components/ovh/order"
+)
+
+// reconcile finds out whether this intent has placed an order. It first takes away every cart of the mark that could still be checked out, so that what is
+// found afterwards is all there will ever be: a checkout either happened before and shows in the orders, or finds no cart.
+func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error) {
+	unknown := func(err error) (order.Result, error) {
+		return order.Result{Outcome: order.Unknown}, fmt.Errorf("whether an order was placed cannot be seen now, and nothing is bought before it can: run again: %w", err)
+	}
+	carts, err := r.api.Carts(ctx, s.Mark)
+	if err != nil {
+		return unknown(err)
+	}
+	since := r.began
+	var spent []string // checked out
+	for _, id := range carts {
+		cart, err := r.api.Cart(ctx, id)
+		if api.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return unknown(err)
+		}
+		if made := cart.Expire.Add(-CartLife); made.Before(since) {
+			since = made
+		}
+		if !cart.ReadOnly {
+			err := r.api.DeleteCart(ctx, id)
+			if err != nil && !api.Executed(err) {
+				// Perhaps it was checked out between the two calls.
+				if cart, err = r.api.Cart(ctx, id); err == nil && !cart.ReadOnly {
+					err = fmt.Errorf("cart %s can neither be removed nor is it checked out", id)
+				}
+				if api.IsNotFound(err) {
+					continue
+				}
+			}
+			if err != nil {
+				return unknown(err)
+			}
+		}
+		if cart.ReadOnly {
+			spent = append(spent, id)
+		}
+	}
+	orders, err := r.candidates(ctx, since)
+	if err != nil {
+		return unknown(err)
+	}
+	wish := order.Wish{Mark: s.Mark, PlanCode: r.offer.plan, Datacenter: r.offer.datacenter, Options: r.offer.options, Since: since}
+	result, found := order.Find(wish, orders)
+	switch result {
+	case order.OK:
+		r.rt.log(ctx, "order %d was placed by an earlier attempt: adopted, nothing is bought again", found[0].OrderID)
+		return order.Result{Outcome: order.OK, OrderID: found[0].OrderID}, nil
+	case order.Several:
+		token := "ovhmetal:index:Server"
+		if r.vps {
+			token = "ovhmetal:index:VPS"
+		}
+		return order.Result{Outcome: order.Several}, order.Ambiguous(wish, token, r.name, found)
+	}
+	if dead := order.Explained(wish, orders); len(spent) > dead {
+		return order.Result{Outcome: order.Unknown}, fmt.Errorf("cart %s was checked out, but its order does not show yet; nothing is bought again: run again in a few minutes", spent[0])
+	}
+	for _, id := range spent {
+		r.seen[id] = true
+	}
+	return order.Result{Outcome: order.None}, nil
+}
+
+// candidates lists the account's orders since a moment, and those our mark has claimed whenever that was, with who claims them.
+func (r *run) candidates(ctx context.Context, since time.Time) ([]order.Candidate, error) {
+	claims, err := r.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := r.api.Orders(ctx, since.Add(-order.Skew))
+	if err != nil {
+		return nil, err
+	}
+	listed := map[int64]bool{}
+	for _, id := range ids {
+		listed[id] = true
+	}
+	for id, mark := range claims {
+		if mark == r.mark && !listed[id] {
+			ids = append(ids, id)
+		}
+	}
+	var out []order.Candidate
+	for _, id := range ids {
+		owner := claims[id]
+		if owner != "" && owner != r.mark {
+			continue
+		}
+		facts, err := r.api.OrderFacts(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		c := order.Candidate{OrderID: id, Date: facts.Date, ClaimedBy: owner}
+		var ours bool
+		if c.Datacenter, c.Options, ours = facts.Of(r.offer.plan); ours {
+			c.PlanCode = r.offer.plan
+		} else if owner == "" {
+			continue
+		}
+		if c.Status, err = r.api.OrderStatus(ctx, id); err != nil {
+			return nil, err
+		}
+		c.ServiceName = facts.Service(r.offer.plan)
+		if c.ServiceName != "" {
+			service, err := r.api.Service(ctx, r.vps, c.ServiceName)
+			switch {
+			case api.IsNotFound(err):
+				c.Ended = true
+			case api.IsExpired(err): // it can be brought back, so it is not ended
+			case err != nil:
+				return nil, err
+			default:
+				if mark := service.IAM.Tags[TagMark]; mark != "" {
+					c.ClaimedBy = mark
+				}
+				info, err := r.api.ServiceInfo(ctx, r.vps, c.ServiceName)
+				if err != nil {
+					return nil, err
+				}
+				c.Ended = info.Renew.DeleteAtExpiration
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// claims reads who has claimed which order from the descriptions of the account's carts.
+func (r *run) claims(ctx context.Context) (map[int64]string, error) {
+	ids, err := r.api.Carts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	out := map[int64]string{}
+	for _, id := range ids {
+		cart, err := r.api.Cart(ctx, id)
+		if api.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if mark, n, ok := order.ParseClaim(cart.Description); ok {
+			out[n] = mark
+		}
+	}
+	return out, nil
+}
+
+// claim writes the order id into the account, as the description of an empty cart, unless it stands there.
+func (r *run) claim(ctx context.Context, s order.State) (order.Result, error) {
+	description := order.ClaimMark(s.Mark, s.OrderID)
+	carts, err := r.api.Carts(ctx, description)
+	if err == nil && len(carts) == 0 {
+		var account api.Account
+		if account, err = r.api.Account(ctx); err == nil {
+			_, err = r.api.NewCart(ctx, account.Subsidiary, description, r.api.Now().Add(CartLife))
+		}
+	}
+	if err != nil {
+		return order.Result{Outcome: outcome(err)}, fmt.Errorf("order %d is placed but not claimed yet; run again: %w", s.OrderID, err)
+	}
+	return order.Result{Outcome: order.OK}, nil
+}

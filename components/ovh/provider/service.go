@@ -1,0 +1,527 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	p "github.com/pulumi/pulumi-go-provider"
+	"github.com/pulumi/pulumi-go-provider/infer"
+
+	"havre/components/ovh/api"
+	"havre/components/ovh/order"
+)
+
+// Server is the order of a dedicated server.
+type Server struct{}
+
+// VPS is the order of a virtual private server.
+type VPS struct{}
+
+// ServiceArgs is what is bought. See sdk.OrderArgs.
+type ServiceArgs struct {
+	PlanCode    string   `pulumi:"planCode"`
+	Product     *string  `pulumi:"product,optional"`
+	Datacenter  string   `pulumi:"datacenter"`
+	Options     []string `pulumi:"options,optional"`
+	Duration    *string  `pulumi:"duration,optional"`
+	PricingMode *string  `pulumi:"pricingMode,optional"`
+	OS          *string  `pulumi:"os,optional"`
+	MaxMonthly  *string  `pulumi:"maxMonthly,optional"`
+	MaxSetup    *string  `pulumi:"maxSetup,optional"`
+	DisplayName *string  `pulumi:"displayName,optional"`
+	Retired     *bool    `pulumi:"retired,optional"`
+	Disposable  *bool    `pulumi:"disposable,optional"`
+}
+
+// ServiceState is what is known of it.
+type ServiceState struct {
+	ServiceArgs
+	ServiceName         string `pulumi:"serviceName"`
+	Address             string `pulumi:"address"`
+	OrderID             string `pulumi:"orderId"`
+	CartID              string `pulumi:"cartId,optional"`
+	Mark                string `pulumi:"mark"`
+	Phase               string `pulumi:"phase"`
+	Status              string `pulumi:"status"`
+	DeliveredDatacenter string `pulumi:"deliveredDatacenter"`
+	MonthlyPrice        string `pulumi:"monthlyPrice"`
+	SetupPrice          string `pulumi:"setupPrice"`
+	Currency            string `pulumi:"currency"`
+	Availability        string `pulumi:"availability"`
+	Imported            bool   `pulumi:"imported,optional"`
+}
+
+var (
+	_ infer.CustomResource[ServiceArgs, ServiceState]       = (*Server)(nil)
+	_ infer.CustomCheck[ServiceArgs]                        = (*Server)(nil)
+	_ infer.CustomDiff[ServiceArgs, ServiceState]           = (*Server)(nil)
+	_ infer.CustomUpdate[ServiceArgs, ServiceState]         = (*Server)(nil)
+	_ infer.CustomRead[ServiceArgs, ServiceState]           = (*Server)(nil)
+	_ infer.CustomDelete[ServiceState]                      = (*Server)(nil)
+	_ infer.ExplicitDependencies[ServiceArgs, ServiceState] = (*Server)(nil)
+	_ infer.CustomResource[ServiceArgs, ServiceState]       = (*VPS)(nil)
+	_ infer.CustomCheck[ServiceArgs]                        = (*VPS)(nil)
+	_ infer.CustomDiff[ServiceArgs, ServiceState]           = (*VPS)(nil)
+	_ infer.CustomUpdate[ServiceArgs, ServiceState]         = (*VPS)(nil)
+	_ infer.CustomRead[ServiceArgs, ServiceState]           = (*VPS)(nil)
+	_ infer.CustomDelete[ServiceState]                      = (*VPS)(nil)
+	_ infer.ExplicitDependencies[ServiceArgs, ServiceState] = (*VPS)(nil)
+)
+
+// Annotate names the resource.
+func (r *Server) Annotate(a infer.Annotator) {
+	a.SetToken("index", "Server")
+	a.Describe(&r, "A dedicated server, ordered once. No change of its inputs replaces it.")
+}
+
+// Annotate names the resource.
+func (r *VPS) Annotate(a infer.Annotator) {
+	a.SetToken("index", "VPS")
+	a.Describe(&r, "A virtual private server, ordered once. No change of its inputs replaces it.")
+}
+
+// Check validates the inputs.
+func (*Server) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
+	return checkService(ctx, r)
+}
+
+// Check validates the inputs.
+func (*VPS) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
+	return checkService(ctx, r)
+}
+
+func checkService(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
+	args, failures, err := infer.DefaultCheck[ServiceArgs](ctx, r.NewInputs)
+	if err != nil || len(failures) > 0 {
+		return infer.CheckResponse[ServiceArgs]{Inputs: args, Failures: failures}, err
+	}
+	fail := func(property, format string, v ...any) {
+		if !r.NewInputs.Get(property).HasComputed() {
+			failures = append(failures, p.CheckFailure{Property: property, Reason: fmt.Sprintf(format, v...)})
+		}
+	}
+	if args.PlanCode == "" {
+		fail("planCode", "is empty; set a plan code of the catalogue such as 24adv03-v1")
+	}
+	if args.Datacenter == "" {
+		fail("datacenter", "is empty; set a short city of the catalogue such as rbx")
+	}
+	if args.DisplayName != nil && len(*args.DisplayName) > 50 {
+		fail("displayName", "%q has %d characters, OVH takes 50; shorten it", *args.DisplayName, len(*args.DisplayName))
+	}
+	for property, m := range map[string]*string{"maxMonthly": args.MaxMonthly, "maxSetup": args.MaxSetup} {
+		if m != nil && *m != "" {
+			if _, err := order.ParseMoney(*m); err != nil {
+				fail(property, "%v", err)
+			}
+		}
+	}
+	return infer.CheckResponse[ServiceArgs]{Inputs: args, Failures: failures}, nil
+}
+
+// Diff compares. See diffService.
+func (*Server) Diff(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceState]) (infer.DiffResponse, error) {
+	return diffService(ctx, r)
+}
+
+// Diff compares. See diffService.
+func (*VPS) Diff(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceState]) (infer.DiffResponse, error) {
+	return diffService(ctx, r)
+}
+
+// diffService knows updates only. A change of what was bought is an error, because a replacement would wipe a live server and buy another.
+func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceState]) (infer.DiffResponse, error) {
+	old, new := r.State, r.Inputs
+	resp := infer.DiffResponse{DetailedDiff: map[string]p.PropertyDiff{}}
+	update := func(property string) {
+		resp.HasChanges = true
+		resp.DetailedDiff[property] = p.PropertyDiff{Kind: p.Update, InputDiff: true}
+	}
+	bought := order.State{Phase: order.Phase(old.Phase)}.MayHaveBought() && old.Phase != string(order.Cancelled)
+	if old.MonthlyPrice != "" {
+		if m, err := order.ParseMoney(old.MonthlyPrice); err == nil {
+			if err := runtimeOf(ctx).count(urnOf(ctx), m, false, old.Currency); err != nil {
+				return resp, err
+			}
+		}
+	}
+	var errs []error
+	fixed := func(property, was, is string) {
+		switch {
+		case was == is:
+		case old.Imported && (was == "" || property == "options" || property == "os"):
+			update(property) // an import does not tell what was ordered: the stack's word is taken
+		case !bought:
+			update(property)
+		case property == "datacenter" && old.DeliveredDatacenter != "" && inCity(old.DeliveredDatacenter, is):
+			update(property) // the stack accepts where OVH really delivered
+		default:
+			errs = append(errs, fmt.Errorf("%s cannot change from %q to %q: %s was bought as it is, and nothing replaces a bought server; give the new one a new node name, and retire this one",
+				property, was, is, name(old)))
+		}
+	}
+	fixed("planCode", old.PlanCode, new.PlanCode)
+	fixed("product", deref(old.Product, ""), deref(new.Product, ""))
+	fixed("datacenter", old.Datacenter, new.Datacenter)
+	fixed("options", joined(old.Options), joined(new.Options))
+	fixed("duration", deref(old.Duration, "P1M"), deref(new.Duration, "P1M"))
+	fixed("pricingMode", deref(old.PricingMode, "default"), deref(new.PricingMode, "default"))
+	fixed("os", deref(old.OS, ""), deref(new.OS, ""))
+	if len(errs) > 0 {
+		return resp, errors.Join(errs...)
+	}
+	for property, v := range map[string][2]string{
+		"displayName": {deref(old.DisplayName, ""), deref(new.DisplayName, "")},
+		"maxMonthly":  {deref(old.MaxMonthly, ""), deref(new.MaxMonthly, "")},
+		"maxSetup":    {deref(old.MaxSetup, ""), deref(new.MaxSetup, "")},
+		"retired":     {strconv.FormatBool(truth(old.Retired)), strconv.FormatBool(truth(new.Retired))},
+		"disposable":  {strconv.FormatBool(truth(old.Disposable)), strconv.FormatBool(truth(new.Disposable))},
+	} {
+		if v[0] != v[1] {
+			update(property)
+		}
+	}
+	if old.Phase != string(order.Tagged) {
+		resp.HasChanges = true
+		resp.DetailedDiff["phase"] = p.PropertyDiff{Kind: p.Update}
+	}
+	return resp, nil
+}
+
+func name(s ServiceState) string {
+	switch {
+	case s.ServiceName != "":
+		return s.ServiceName
+	case s.OrderID != "":
+		return "order " + s.OrderID
+	}
+	return s.Mark
+}
+
+func joined(list []string) string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}
+
+// inCity says whether OVH's name of a data centre, such as "rbx8", belongs to a city of the catalogue, such as "rbx" or "RBX".
+func inCity(datacenter, city string) bool {
+	return strings.EqualFold(strings.TrimRight(strings.SplitN(strings.ToLower(datacenter), "-", 2)[0], "0123456789"), city)
+}
+
+// Create orders, or adopts what is ours already.
+func (*Server) Create(ctx context.Context, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
+	return createService(ctx, false, r)
+}
+
+// Create orders, or adopts what is ours already.
+func (*VPS) Create(ctx context.Context, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
+	return createService(ctx, true, r)
+}
+
+func createService(ctx context.Context, vps bool, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
+	job, err := newRun(ctx, vps, r.Name, r.Inputs)
+	if err != nil {
+		return infer.CreateResponse[ServiceState]{}, err
+	}
+	found, err := job.owned(ctx)
+	if err != nil {
+		return infer.CreateResponse[ServiceState]{}, err
+	}
+	if r.DryRun {
+		out, err := job.preview(ctx, found)
+		return infer.CreateResponse[ServiceState]{ID: id(out), Output: out}, err
+	}
+	state := order.State{Phase: order.Intent, Mark: job.mark}
+	if found != "" {
+		job.rt.log(ctx, "%s carries the mark of this node: adopted, nothing is ordered", found)
+		state.Phase, state.ServiceName = order.Delivered, found
+	}
+	state, err = job.advance(ctx, state)
+	out := job.output(state, ServiceState{})
+	if err != nil && !state.MayHaveBought() {
+		return infer.CreateResponse[ServiceState]{}, err
+	}
+	if err != nil {
+		err = keep(err)
+	}
+	return infer.CreateResponse[ServiceState]{ID: id(out), Output: out}, err
+}
+
+func id(s ServiceState) string {
+	switch {
+	case s.ServiceName != "":
+		return s.ServiceName
+	case s.OrderID != "":
+		return "order/" + s.OrderID
+	}
+	return s.Mark
+}
+
+// Update resumes an unfinished order, or changes what may change.
+func (*Server) Update(ctx context.Context, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
+	return updateService(ctx, false, r)
+}
+
+// Update resumes an unfinished order, or changes what may change.
+func (*VPS) Update(ctx context.Context, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
+	return updateService(ctx, true, r)
+}
+
+func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
+	old := r.State
+	settled := order.State{Phase: order.Phase(old.Phase)}
+	if r.DryRun {
+		out := old
+		out.ServiceArgs = r.Inputs
+		if !settled.Settled() {
+			runtimeOf(ctx).log(ctx, "goes on with %s, which stands at %q", name(old), old.Phase)
+		}
+		if settled.Phase == order.Cancelled {
+			job, err := newRun(ctx, vps, urnOf(ctx).Name(), r.Inputs)
+			if err != nil {
+				return infer.UpdateResponse[ServiceState]{}, err
+			}
+			out, err = job.preview(ctx, "")
+			return infer.UpdateResponse[ServiceState]{Output: out}, err
+		}
+		return infer.UpdateResponse[ServiceState]{Output: out}, nil
+	}
+	job, err := newRun(ctx, vps, urnOf(ctx).Name(), r.Inputs)
+	if err != nil {
+		return infer.UpdateResponse[ServiceState]{Output: old}, keep(err)
+	}
+	state := order.State{Phase: settled.Phase, Mark: job.mark, CartID: old.CartID, ServiceName: old.ServiceName}
+	if old.OrderID != "" {
+		if state.OrderID, err = strconv.ParseInt(old.OrderID, 10, 64); err != nil {
+			return infer.UpdateResponse[ServiceState]{Output: old}, keep(fmt.Errorf("order id %q of the state is not a number", old.OrderID))
+		}
+	}
+	switch state.Phase {
+	case order.Cancelled: // the former run said so; what was cancelled is proven dead, so the order begins anew
+		state = order.State{Phase: order.Intent, Mark: job.mark}
+	case order.Tagged: // display name and ownership are written again
+		state.Phase = order.Delivered
+	case "":
+		state.Phase = order.Intent
+	}
+	if state.Phase == order.Intent {
+		if found, err := job.owned(ctx); err != nil {
+			return infer.UpdateResponse[ServiceState]{Output: old}, keep(err)
+		} else if found != "" {
+			state.Phase, state.ServiceName = order.Delivered, found
+		}
+	}
+	state, err = job.advance(ctx, state)
+	out := job.output(state, old)
+	if err != nil {
+		err = keep(err)
+	}
+	return infer.UpdateResponse[ServiceState]{Output: out}, err
+}
+
+// WireDependencies says what a preview knows: prices always, everything once the service is there.
+func (*Server) WireDependencies(f infer.FieldSelector, _ *ServiceArgs, s *ServiceState) {
+	wireService(f, s)
+}
+
+// WireDependencies says what a preview knows: prices always, everything once the service is there.
+func (*VPS) WireDependencies(f infer.FieldSelector, _ *ServiceArgs, s *ServiceState) {
+	wireService(f, s)
+}
+
+func wireService(f infer.FieldSelector, s *ServiceState) {
+	f.OutputField(&s.MonthlyPrice).AlwaysKnown()
+	f.OutputField(&s.SetupPrice).AlwaysKnown()
+	f.OutputField(&s.Currency).AlwaysKnown()
+	f.OutputField(&s.Availability).AlwaysKnown()
+	f.OutputField(&s.Mark).AlwaysKnown()
+	if s.ServiceName != "" && s.Address != "" {
+		f.OutputField(s).AlwaysKnown()
+	}
+}
+
+// Read tells the truth about a service, and serves imports by service name or by "order/<id>".
+func (*Server) Read(ctx context.Context, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
+	return readService(ctx, false, r)
+}
+
+// Read tells the truth about a service, and serves imports by service name or by "order/<id>".
+func (*VPS) Read(ctx context.Context, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
+	return readService(ctx, true, r)
+}
+
+func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
+	rt := runtimeOf(ctx)
+	gone := infer.ReadResponse[ServiceArgs, ServiceState]{}
+	c, err := rt.api()
+	if err != nil {
+		return gone, err
+	}
+	s := r.State
+	importing := s.Phase == ""
+	if importing {
+		if s.Mark, err = markOf(ctx); err != nil {
+			return gone, err
+		}
+		if n, ok := strings.CutPrefix(r.ID, "order/"); ok {
+			s.OrderID, s.Phase = n, string(order.Ordered)
+		} else {
+			s.ServiceName, s.Phase, s.Imported = r.ID, string(order.Tagged), true
+		}
+	}
+	if s.ServiceName == "" {
+		return readOrder(ctx, c, r, s, importing)
+	}
+	service, err := c.Service(ctx, vps, s.ServiceName)
+	switch {
+	case api.IsNotFound(err):
+		rt.log(ctx, "%s does not exist any more: the next run would order a new one", s.ServiceName)
+		return gone, nil
+	case api.IsExpired(err):
+		// Suspended is not gone: forgetting it would buy a second server beside one that a payment brings back.
+		rt.log(ctx, "%s is expired and suspended: renew it in OVH's manager, or retire the node", s.ServiceName)
+		s.Status = "expired"
+		return infer.ReadResponse[ServiceArgs, ServiceState]{ID: r.ID, Inputs: r.Inputs, State: s}, nil
+	case err != nil:
+		return gone, err
+	}
+	if strings.HasPrefix(service.State, "hacked") {
+		rt.log(ctx, "OVH reports %s as %s: isolate it and install it anew under a higher generation", s.ServiceName, service.State)
+	}
+	s.Status, s.Address, s.DeliveredDatacenter = service.State, service.Address, service.Datacenter
+	inputs := r.Inputs
+	if importing {
+		info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
+		if err != nil {
+			return gone, err
+		}
+		if s.PlanCode, err = c.ServicePlan(ctx, info.ID); err != nil && !api.IsNotFound(err) {
+			return gone, err
+		}
+		s.Datacenter = strings.TrimRight(strings.SplitN(service.Datacenter, "-", 2)[0], "0123456789")
+		if vps {
+			s.Datacenter = strings.ToUpper(s.Datacenter)
+		}
+		if service.IAM.DisplayName != "" && service.IAM.DisplayName != service.Name {
+			s.DisplayName = &service.IAM.DisplayName
+		}
+		inputs = s.ServiceArgs
+	}
+	return infer.ReadResponse[ServiceArgs, ServiceState]{ID: s.ServiceName, Inputs: inputs, State: s}, nil
+}
+
+func readOrder(ctx context.Context, c *api.Client, r infer.ReadRequest[ServiceArgs, ServiceState], s ServiceState, importing bool) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
+	resp := infer.ReadResponse[ServiceArgs, ServiceState]{ID: r.ID, Inputs: r.Inputs, State: s}
+	n, err := strconv.ParseInt(s.OrderID, 10, 64)
+	if err != nil {
+		return resp, nil // no order yet: only the next run's reconciliation can tell
+	}
+	status, err := c.OrderStatus(ctx, n)
+	if err != nil {
+		return infer.ReadResponse[ServiceArgs, ServiceState]{}, err
+	}
+	resp.State.Status = status
+	if order.Dead(status) {
+		resp.State.Phase = string(order.Cancelled)
+	}
+	if importing {
+		facts, err := c.OrderFacts(ctx, n)
+		if err != nil {
+			return infer.ReadResponse[ServiceArgs, ServiceState]{}, err
+		}
+		for _, row := range facts.Rows {
+			if !strings.Contains(row.Domain, ".0") && resp.State.PlanCode == "" {
+				resp.State.PlanCode, resp.State.Datacenter = row.Code, row.Datacenter
+				continue
+			}
+			resp.State.Options = append(resp.State.Options, row.Code)
+		}
+		resp.State.Imported = true
+		resp.Inputs = resp.State.ServiceArgs
+	}
+	return resp, nil
+}
+
+// Delete gives the service up at its expiry, which can be undone until then. It refuses unless the stack said so before.
+func (*Server) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) (infer.DeleteResponse, error) {
+	return infer.DeleteResponse{}, deleteService(ctx, false, r.State)
+}
+
+// Delete gives the service up at its expiry, which can be undone until then. It refuses unless the stack said so before.
+func (*VPS) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) (infer.DeleteResponse, error) {
+	return infer.DeleteResponse{}, deleteService(ctx, true, r.State)
+}
+
+func deleteService(ctx context.Context, vps bool, s ServiceState) error {
+	if !truth(s.Retired) && !truth(s.Disposable) {
+		return fmt.Errorf("%s is not given up: the stack has not retired this node; set Retired on it, run pulumi up, and only then remove it", name(s))
+	}
+	rt := runtimeOf(ctx)
+	c, err := rt.api()
+	if err != nil {
+		return err
+	}
+	if s.ServiceName == "" {
+		if s.OrderID == "" {
+			if order.Phase(s.Phase) == order.Unsure {
+				return fmt.Errorf("%s may have placed an order: run pulumi up first, so that it is found", s.Mark)
+			}
+			return nil
+		}
+		n, err := strconv.ParseInt(s.OrderID, 10, 64)
+		if err != nil {
+			return fmt.Errorf("order id %q of the state is not a number", s.OrderID)
+		}
+		status, err := c.OrderStatus(ctx, n)
+		if err != nil {
+			return err
+		}
+		if order.Dead(status) || status == "notPaid" {
+			return nil // an unpaid order lapses by itself
+		}
+		return fmt.Errorf("order %s is %s and cannot be given up before it is delivered; run pulumi up when it is, then remove it, or withdraw the order in OVH's manager", s.OrderID, status)
+	}
+	service, err := c.Service(ctx, vps, s.ServiceName)
+	if api.IsNotFound(err) || api.IsExpired(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if owner := service.IAM.Tags[TagMark]; owner != "" && owner != s.Mark {
+		return fmt.Errorf("%s now belongs to %s, which is not this node; remove it from the state with pulumi state delete", s.ServiceName, owner)
+	}
+	info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
+	if api.IsNotFound(err) || api.IsExpired(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// The mark goes first: a new node of the same name must never adopt a service that is about to end.
+	for _, tag := range []string{TagMark, TagGeneration, TagHostKey} {
+		if _, ok := service.IAM.Tags[tag]; !ok {
+			continue
+		}
+		if err := c.Untag(ctx, service.IAM.URN, tag); err != nil && !api.IsNotFound(err) && !api.IsExpired(err) {
+			return err
+		}
+	}
+	if info.Renew.DeleteAtExpiration {
+		return nil
+	}
+	info.Renew.DeleteAtExpiration, info.Renew.Automatic = true, false
+	err = c.SetRenew(ctx, vps, s.ServiceName, info.Renew)
+	if api.IsNotFound(err) || api.IsExpired(err) {
+		return nil
+	}
+	if err == nil {
+		rt.log(ctx, "%s ends at its expiry on %s; until then it can be kept in OVH's manager", s.ServiceName, info.Expiration)
+	}
+	return err
+}
