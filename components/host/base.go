@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -15,6 +16,9 @@ type Args struct {
 	Connection Connection
 	// Base is the plain description of the set-up; its Hostname is the component's name when empty.
 	Base script.Base
+	// PrivateMAC is the MAC of the interface on the private network, known once the server is plugged in. It completes Base.Private, whose own MAC is then left
+	// empty; nil when the host has no such interface.
+	PrivateMAC pulumi.StringInput
 }
 
 // Base is a host with its base set-up done: packages, time, kernel settings, sshd, private network and the library of shared functions. Everything else
@@ -32,7 +36,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if base.Hostname == "" {
 		base.Hostname = name
 	}
-	text, err := base.Render()
+	create, err := args.create(base)
 	if err := errors.Join(err, args.Connection.Validate()); err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
@@ -42,12 +46,39 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	c.Command, err = newCommand(ctx, naming.Child(name, "base"), CommandArgs{
 		Connection: args.Connection,
-		Create:     pulumi.String(text),
+		Create:     create,
 	}, script.AsRootWithoutLibrary, pulumi.Parent(c))
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{})
+}
+
+// create is the script: plain text where everything is known beforehand, else as soon as the MAC is.
+func (a Args) create(base script.Base) (pulumi.StringInput, error) {
+	if a.PrivateMAC == nil {
+		text, err := base.Render()
+		return pulumi.String(text), err
+	}
+	if base.Private == nil {
+		return nil, errors.New("a MAC for the private network and no address on it; give Base.Private its address, or leave PrivateMAC nil")
+	}
+	// Everything but the MAC is checked now, with any other in its place, so that a mistake shows in the first preview.
+	if _, err := withMAC(base, "02:00:00:00:00:00"); err != nil {
+		return nil, err
+	}
+	return a.PrivateMAC.ToStringOutput().ApplyT(func(mac string) (string, error) { return withMAC(base, mac) }).(pulumi.StringOutput), nil
+}
+
+// withMAC renders the set-up of a host whose private interface has the MAC given.
+func withMAC(base script.Base, text string) (string, error) {
+	mac, err := net.ParseMAC(text)
+	if err != nil {
+		return "", fmt.Errorf("private interface: MAC %q: %w; it comes from the server's attachment to the vRack", text, err)
+	}
+	private := *base.Private
+	private.MAC, base.Private = mac, &private
+	return base.Render()
 }
 
 // Resources are the real resources to depend on.

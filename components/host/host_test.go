@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/host"
@@ -227,5 +228,43 @@ func TestBaseRefuses(t *testing.T) {
 	}
 	if len(e.Registrations()) != 0 {
 		t.Error("something was registered")
+	}
+}
+
+func TestPrivateMACCompletesTheBase(t *testing.T) {
+	for _, mode := range hosttest.Both {
+		t.Run(mode.String(), func(t *testing.T) {
+			e := hosttest.New().Handle("test:index:Vrack", hosttest.Handler{Outputs: func(hosttest.Registration) resource.PropertyMap {
+				return resource.NewPropertyMapFromMap(map[string]any{"mac": "02:00:00:00:00:2a"})
+			}})
+			err := e.Run(mode, func(ctx *pulumi.Context) error {
+				var vrack struct {
+					pulumi.CustomResourceState
+					MAC pulumi.StringOutput `pulumi:"mac"`
+				}
+				if err := ctx.RegisterResource("test:index:Vrack", "gra-worker-2-vrack", pulumi.Map{}, &vrack); err != nil {
+					return err
+				}
+				_, err := host.New(ctx, "gra-worker-2", host.Args{
+					Connection: host.Connection{Address: pulumi.String("198.51.100.12"), PrivateKey: pulumi.String("key"), HostKey: pulumi.String("ssh-ed25519 AAAA")},
+					Base:       script.Base{Private: &script.Private{Address: netip.MustParsePrefix("10.90.0.12/16")}},
+					PrivateMAC: vrack.MAC,
+				})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			base, err := e.Named("gra-worker-2-base")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if known := base.Known("create"); known != (mode == hosttest.Known) {
+				t.Errorf("the script is known: %t", known)
+			}
+			if mode == hosttest.Known && !strings.Contains(base.Text("create"), "02:00:00:00:00:2a") {
+				t.Errorf("the MAC is not in the script:\n%s", base.Text("create"))
+			}
+		})
 	}
 }
