@@ -67,7 +67,13 @@ func (a Args) create(base script.Base) (pulumi.StringInput, error) {
 	if _, err := withMAC(base, "02:00:00:00:00:00"); err != nil {
 		return nil, err
 	}
-	return a.PrivateMAC.ToStringOutput().ApplyT(func(mac string) (string, error) { return withMAC(base, mac) }).(pulumi.StringOutput), nil
+	return a.PrivateMAC.ToStringOutput().ApplyT(func(mac string) (string, error) {
+		text, err := withMAC(base, mac)
+		if err != nil {
+			return "", fmt.Errorf("host %s: %w", base.Hostname, err)
+		}
+		return text, nil
+	}).(pulumi.StringOutput), nil
 }
 
 // withMAC renders the set-up of a host whose private interface has the MAC given.

@@ -268,3 +268,31 @@ func TestPrivateMACCompletesTheBase(t *testing.T) {
 		})
 	}
 }
+
+func TestPrivateMACRefuses(t *testing.T) {
+	args := host.Args{
+		Connection: connection(),
+		Base:       script.Base{Private: &script.Private{Address: netip.MustParsePrefix("10.90.0.12/16")}},
+		PrivateMAC: pulumi.String("02:00:5E:00:00:0C").ToStringOutput(),
+	}
+	e := hosttest.New()
+	for _, c := range []struct {
+		name   string
+		change func(*host.Args)
+		want   string
+	}{
+		{"no interface", func(a *host.Args) { a.Base.Private = nil },
+			"host gra-worker-2: a MAC for the private network and no address on it; give Base.Private its address, or leave PrivateMAC nil"},
+		{"MTU", func(a *host.Args) { a.Base.Private = &script.Private{MTU: 9001, Address: a.Base.Private.Address} },
+			"host gra-worker-2: private interface: MTU 9001 is outside 1360–9000; leave it 0 for 1500"},
+		{"bad MAC", func(a *host.Args) { a.PrivateMAC = pulumi.String("eth1") },
+			`host gra-worker-2: private interface: MAC "eth1": address eth1: invalid MAC address; it comes from the server's attachment to the vRack`},
+	} {
+		a := args
+		c.change(&a)
+		err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error { _, err := host.New(ctx, "gra-worker-2", a); return err })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n got %v\nwant %s", c.name, err, c.want)
+		}
+	}
+}

@@ -196,11 +196,8 @@ havre_file /usr/local/lib/havre/private-network 0755 <<'EOF'
 set -euo pipefail
 export LC_ALL=C
 action=$1 mac=$2 address=$3 mtu=$4
-found=()
 for ((n = 0; n < 60; n++)); do
-  for path in /sys/class/net/*; do
-    [[ -r $path/address && $(<"$path/address") == "$mac" ]] && found+=("${path##*/}")
-  done
+  mapfile -t found < <(ip -o link show | sed -n "s|^[0-9]*: \([^:@]*\).*link/ether $mac .*|\1|p")
   if ((${#found[@]} > 0)) || [[ $action == down ]]; then break; fi
   sleep 0.5
 done
