@@ -167,7 +167,7 @@ for module in br_netfilter overlay; do
 done
 `
 
-// Namespaced keys, but for the two of inotify: in a sandbox those reach the machine itself. rp_filter is left alone, the pod network sets its own.
+// The two of inotify are what kubelet and the log readers of a full node need. rp_filter is left alone, the pod network sets its own.
 const sysctls = `net.ipv4.ip_forward = 1
 net.bridge.bridge-nf-call-iptables = 1
 net.ipv4.conf.all.accept_redirects = 0
@@ -177,7 +177,7 @@ net.ipv4.tcp_max_syn_backlog = 8192
 net.ipv4.tcp_slow_start_after_idle = 0
 net.core.rmem_max = 7500000
 net.core.wmem_max = 7500000
-fs.inotify.max_user_instances = 1024
+fs.inotify.max_user_instances = 8192
 fs.inotify.max_user_watches = 524288
 `
 

@@ -91,9 +91,11 @@ havre_unit() {
 }
 
 # havre_sysctl FILE: apply each "key = value" of a sysctl.d file. A key this kernel does not have, or one that a container may not write, is
-# reported and passed over; a value the kernel refuses is an error.
+# reported and passed over; a value the kernel refuses is an error. In a container fs, kernel and vm are those of the machine under it and of
+# all its other containers, so they are not ours to set.
 havre_sysctl() {
-  local key value path failed=0
+  local key value path failed=0 container=no
+  if systemd-detect-virt -cq; then container=yes; fi
   while IFS='=' read -r key value; do
     key=${key//[[:space:]]/}
     value=${value#"${value%%[![:space:]]*}"}
@@ -103,6 +105,8 @@ havre_sysctl() {
       havre_log "sysctl $key: not in this kernel or namespace, passed over"
     elif [[ $(tr -s '[:space:]' ' ' <"$path") == "$value " ]]; then
       continue
+    elif [[ $container == yes && $key =~ ^(fs|kernel|vm)\. ]]; then
+      havre_log "sysctl $key: the machine's under this container, passed over"
     elif ! { : >>"$path"; } 2>/dev/null; then
       havre_log "sysctl $key: read-only here, passed over"
     elif ! printf '%s\n' "$value" >"$path"; then

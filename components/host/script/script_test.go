@@ -253,11 +253,18 @@ func TestFetch(t *testing.T) {
 
 func TestSysctl(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "s.conf"), []byte("# comment\n\nhavre.absent.key = 1\nkernel.ostype = Linux\n"), 0o644); err != nil {
+	conf := "# comment\n\nhavre.absent.key = 1\nkernel.ostype = Linux\nkernel.osrelease = other\n"
+	if err := os.WriteFile(filepath.Join(dir, "s.conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := scripttest.Run(t, dir, "havre_sysctl s.conf", "")
-	if r.Code != 0 || r.Stderr != "havre: sysctl havre.absent.key: not in this kernel or namespace, passed over\n" {
-		t.Fatalf("%+v", r)
+	const absent = "havre: sysctl havre.absent.key: not in this kernel or namespace, passed over\n"
+	for name, c := range map[string]struct{ container, want string }{
+		"machine":   {"exit 1", absent + "havre: sysctl kernel.osrelease: read-only here, passed over\n"},
+		"container": {"exit 0", absent + "havre: sysctl kernel.osrelease: the machine's under this container, passed over\n"},
+	} {
+		scripttest.Stub(t, dir, "systemd-detect-virt", c.container)
+		if r := scripttest.Run(t, dir, "havre_sysctl s.conf", ""); r.Code != 0 || r.Stderr != c.want {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }

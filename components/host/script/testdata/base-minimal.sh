@@ -77,7 +77,8 @@ havre_unit() {
   fi
 }
 havre_sysctl() {
-  local key value path failed=0
+  local key value path failed=0 container=no
+  if systemd-detect-virt -cq; then container=yes; fi
   while IFS='=' read -r key value; do
     key=${key//[[:space:]]/}
     value=${value#"${value%%[![:space:]]*}"}
@@ -87,6 +88,8 @@ havre_sysctl() {
       havre_log "sysctl $key: not in this kernel or namespace, passed over"
     elif [[ $(tr -s '[:space:]' ' ' <"$path") == "$value " ]]; then
       continue
+    elif [[ $container == yes && $key =~ ^(fs|kernel|vm)\. ]]; then
+      havre_log "sysctl $key: the machine's under this container, passed over"
     elif ! { : >>"$path"; } 2>/dev/null; then
       havre_log "sysctl $key: read-only here, passed over"
     elif ! printf '%s\n' "$value" >"$path"; then
@@ -136,7 +139,7 @@ net.ipv4.tcp_max_syn_backlog = 8192
 net.ipv4.tcp_slow_start_after_idle = 0
 net.core.rmem_max = 7500000
 net.core.wmem_max = 7500000
-fs.inotify.max_user_instances = 1024
+fs.inotify.max_user_instances = 8192
 fs.inotify.max_user_watches = 524288
 EOF
 havre_sysctl /etc/sysctl.d/60-havre.conf
