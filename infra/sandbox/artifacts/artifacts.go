@@ -119,7 +119,7 @@ type Catalogue struct {
 	Blobs string `json:"blobs"`
 }
 
-// Build makes all images in the cache folder, where they are not yet, and takes the binaries' checksums. progress is told each image.
+// Build makes all images in the cache folder, where they are not yet, and takes the binaries' checksums. progress is told of each image that is made.
 func Build(ctx context.Context, cache string, in Inputs, progress func(string)) (Catalogue, error) {
 	if err := in.check(); err != nil {
 		return Catalogue{}, err
@@ -139,15 +139,15 @@ func Build(ctx context.Context, cache string, in Inputs, progress func(string)) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			built, err := store.Build(image)
+			built, made, err := store.Build(image)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			catalogue.Images[i] = built
-			if done++; progress != nil {
-				progress(fmt.Sprintf("image %d of %d: %s:%s", done, len(images), image.Name, image.Tag))
+			if done++; made && progress != nil {
+				progress(fmt.Sprintf("image %s:%s made; %d of %d are there", image.Name, image.Tag, done, len(images)))
 			}
 			return nil
 		})

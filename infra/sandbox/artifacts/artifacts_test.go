@@ -32,10 +32,10 @@ func TestDigestIsStable(t *testing.T) {
 	for _, dir := range []string{t.TempDir(), t.TempDir()} {
 		store := Store{Dir: filepath.Join(dir, "store")}
 		image := binaryImage("etcd", "3", map[string]string{"etcd": file(t, dir, "server", "server"), "etcdctl": file(t, dir, "client", "client")})
-		for range 2 {
-			built, err := store.Build(image)
-			if err != nil {
-				t.Fatal(err)
+		for round := range 2 {
+			built, made, err := store.Build(image)
+			if err != nil || made != (round == 0) {
+				t.Fatalf("round %d: made %v, %v", round, made, err)
 			}
 			digests = append(digests, built.Digest)
 		}
@@ -51,11 +51,11 @@ func TestDigestIsStable(t *testing.T) {
 func TestChangedBinaryMakesAnotherImage(t *testing.T) {
 	dir := t.TempDir()
 	store := Store{Dir: filepath.Join(dir, "store")}
-	first, err := store.Build(binaryImage("caddy", "2", map[string]string{"caddy": file(t, dir, "caddy", "one")}))
+	first, _, err := store.Build(binaryImage("caddy", "2", map[string]string{"caddy": file(t, dir, "caddy", "one")}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := store.Build(binaryImage("caddy", "2", map[string]string{"caddy": file(t, dir, "caddy", "other")}))
+	second, _, err := store.Build(binaryImage("caddy", "2", map[string]string{"caddy": file(t, dir, "caddy", "other")}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestLostBlobIsMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	store := Store{Dir: filepath.Join(dir, "store")}
 	image := binaryImage("caddy", "2", map[string]string{"caddy": file(t, dir, "caddy", "one")})
-	first, err := store.Build(image)
+	first, _, err := store.Build(image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestLostBlobIsMadeAgain(t *testing.T) {
 	if store.holds(first.Manifest) {
 		t.Fatal("an empty store holds an image")
 	}
-	if again, err := store.Build(image); err != nil || again.Digest != first.Digest || !store.holds(again.Manifest) {
+	if again, made, err := store.Build(image); err != nil || !made || again.Digest != first.Digest || !store.holds(again.Manifest) {
 		t.Errorf("got %v, %v", again, err)
 	}
 }
@@ -86,7 +86,7 @@ func TestLostBlobIsMadeAgain(t *testing.T) {
 func TestRegistryServesByTagAndDigest(t *testing.T) {
 	dir := t.TempDir()
 	store := Store{Dir: filepath.Join(dir, "store")}
-	built, err := store.Build(binaryImage("kube-scheduler", Kubernetes, map[string]string{"kube-scheduler": file(t, dir, "kube-scheduler", "binary")}))
+	built, _, err := store.Build(binaryImage("kube-scheduler", Kubernetes, map[string]string{"kube-scheduler": file(t, dir, "kube-scheduler", "binary")}))
 	if err != nil {
 		t.Fatal(err)
 	}

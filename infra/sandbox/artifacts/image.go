@@ -81,18 +81,17 @@ func binaryImage(name, tag string, binaries map[string]string) Image {
 // epoch is the time of every entry and image: a build's own time would make another digest each time.
 var epoch = time.Unix(0, 0).UTC()
 
-// Build makes an image where the store does not have it from the same inputs already.
-func (s Store) Build(image Image) (Built, error) {
-	fail := func(err error) (Built, error) { return Built{}, fmt.Errorf("image %s: %w", image.Name, err) }
+// Build makes an image where the store does not have it from the same inputs already; made says which it was.
+func (s Store) Build(image Image) (built Built, made bool, err error) {
+	fail := func(err error) (Built, bool, error) { return Built{}, false, fmt.Errorf("image %s: %w", image.Name, err) }
 	key, err := s.key(image)
 	if err != nil {
 		return fail(err)
 	}
 	index := filepath.Join(s.Dir, "index", key+".json")
 	if text, err := os.ReadFile(index); err == nil {
-		var built Built
 		if json.Unmarshal(text, &built) == nil && s.holds(built.Manifest) {
-			return built, nil
+			return built, false, nil
 		}
 	}
 	layer, size, err := s.put(func(w io.Writer) error { return writeLayer(w, image.Files) })
@@ -124,7 +123,7 @@ func (s Store) Build(image Image) (Built, error) {
 		return fail(err)
 	}
 	sum := sha256.Sum256(manifest)
-	built := Built{Name: image.Name, Tag: image.Tag, Digest: "sha256:" + hex.EncodeToString(sum[:]), Manifest: manifest}
+	built = Built{Name: image.Name, Tag: image.Tag, Digest: "sha256:" + hex.EncodeToString(sum[:]), Manifest: manifest}
 	text, err := json.Marshal(built)
 	if err == nil {
 		err = errors.Join(os.MkdirAll(filepath.Dir(index), 0o755), os.WriteFile(index, text, 0o644))
@@ -132,7 +131,7 @@ func (s Store) Build(image Image) (Built, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return built, nil
+	return built, true, nil
 }
 
 // key names an image by its inputs: the text of all that is in it, with each file's checksum in the place of its path.

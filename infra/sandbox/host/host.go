@@ -73,39 +73,6 @@ func (m *Manager) lock(port network.Port) func() {
 	return one.Unlock
 }
 
-// SetUp records what the machine is like, makes the bridges and raises the limits that hosts share. It may run again at any time.
-func (m *Manager) SetUp(ctx context.Context) error {
-	boot, err := BootID()
-	if err != nil {
-		return err
-	}
-	machine, found, err := ReadMachine(m.runDir())
-	if err != nil {
-		return err
-	}
-	if found && machine.Boot == boot && machine.Folder != m.Folder {
-		return fmt.Errorf("machine: the sandbox of %s is up; there is one a machine, so run make down there first", machine.Folder)
-	}
-	if !found || machine.Boot != boot {
-		kernel, err := network.ReadKernel("/proc")
-		if err != nil {
-			return err
-		}
-		folder, err := network.ReadNamespaceFolder()
-		if err != nil {
-			return err
-		}
-		machine = Machine{Folder: m.Folder, Boot: boot, Kernel: kernel, NamespaceFolder: folder}
-		if err := WriteJSON(filepath.Join(m.runDir(), "machine.json"), machine); err != nil {
-			return err
-		}
-	}
-	if err := network.SetUp(ctx); err != nil {
-		return err
-	}
-	return machine.Kernel.Raise("/proc")
-}
-
 // Install makes a host anew, with an empty disk and a new host key, and returns its record once its sshd lets users in. An earlier
 // installation of the same address goes first, as a reinstallation wipes a server.
 func (m *Manager) Install(ctx context.Context, spec Spec) (Record, error) {
@@ -192,6 +159,9 @@ func (m *Manager) Attach(ctx context.Context, service string, attached bool) err
 // Adopt takes over the hosts of an earlier daemon: those that run are left alone, the others, ended by a crash of the machine, boot again. All
 // are tried, and the errors come together.
 func (m *Manager) Adopt(ctx context.Context) error {
+	if err := m.recover(); err != nil {
+		return err
+	}
 	records, err := List(m.runDir())
 	if err != nil {
 		return err
@@ -218,58 +188,45 @@ func (m *Manager) Adopt(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// TearDown removes every host, the networks and the records, and puts the machine's settings back. It needs no daemon, and it works on what a
-// killed one left.
-func (m *Manager) TearDown(ctx context.Context) error {
-	records, err := List(m.runDir())
-	if err != nil {
-		return err
-	}
-	errs := make([]error, len(records))
-	var group sync.WaitGroup
-	for i, record := range records {
-		group.Go(func() {
-			defer m.lock(record.Spec.Port)()
-			errs[i] = m.remove(ctx, record)
-		})
-	}
-	group.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if err := network.TearDown(ctx); err != nil {
-		return err
-	}
-	machine, found, err := ReadMachine(m.runDir())
-	if err != nil {
-		return err
-	}
-	boot, err := BootID()
-	if err != nil {
-		return err
-	}
-	if found && machine.Boot == boot {
-		if err := errors.Join(machine.Kernel.Restore(ctx, "/proc"), machine.NamespaceFolder.Restore()); err != nil {
-			return err
-		}
-	}
-	if err := os.RemoveAll(m.runDir()); err != nil {
-		return fmt.Errorf("hosts: %w", err)
-	}
-	if m.Folder != "" {
-		// Gone with its last disk; a folder that holds something else stays.
-		_ = os.Remove(filepath.Join(m.Folder, "hosts"))
-	}
-	return nil
-}
-
 func (m *Manager) read(port network.Port) (record Record, found bool, err error) {
 	found, err = ReadJSON(recordPath(m.runDir(), port), &record)
 	return record, found, err
 }
 
+// save writes the record to where the machine keeps it, and beside the disk, from where it comes back after the machine's own restart.
 func (m *Manager) save(record Record) error {
-	return WriteJSON(recordPath(m.runDir(), record.Spec.Port), record)
+	err := WriteJSON(recordPath(m.runDir(), record.Spec.Port), record)
+	if record.Disk != "" {
+		err = errors.Join(err, WriteJSON(filepath.Join(record.Disk, "record.json"), record))
+	}
+	return err
+}
+
+// recover takes up the records beside disks whose host the machine has forgotten, as it has after a restart that emptied /run.
+func (m *Manager) recover() error {
+	if m.Folder == "" {
+		return nil
+	}
+	paths, err := filepath.Glob(filepath.Join(m.Folder, "hosts", "hv*", "record.json"))
+	if err != nil {
+		return fmt.Errorf("hosts: %w", err)
+	}
+	for _, path := range paths {
+		var record Record
+		if _, err := ReadJSON(path, &record); err != nil {
+			return err
+		}
+		if _, found, err := m.read(record.Spec.Port); err != nil || found {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := m.save(record); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find locks the host of a service and reads its record. The error is fs.ErrNotExist where there is none.
@@ -505,38 +462,4 @@ func (m *Manager) remove(ctx context.Context, record Record) error {
 	}
 	m.say("host %s at %s is gone", record.Spec.Service, record.Spec.Port.Address)
 	return nil
-}
-
-// Leftovers lists what of the sandbox is on the machine, sorted by kind; none after a clean end.
-func Leftovers(runDir string) ([]string, error) {
-	var found []string
-	add := func(kind string, list []string, err error) error {
-		for _, name := range list {
-			found = append(found, kind+" "+name)
-		}
-		return err
-	}
-	records, err := List(runDir)
-	for _, record := range records {
-		if record.Running() {
-			found = append(found, fmt.Sprintf("process %d of host %s", record.Supervisor.PID, record.Spec.Service))
-		}
-	}
-	links, err1 := network.Links()
-	namespaces, err2 := network.Namespaces()
-	mounts, err3 := Mounts()
-	cgroups, err4 := Cgroups()
-	propagate, err5 := filepath.Glob("/run/systemd/nspawn/propagate/hv*")
-	err = errors.Join(err, add("link", links, err1), add("network namespace", namespaces, err2), add("mount", mounts, err3),
-		add("cgroup", cgroups, err4), add("folder", propagate, err5))
-	if _, statErr := os.Stat(runDir); statErr == nil {
-		found = append(found, "folder "+runDir)
-	}
-	if machine, known, readErr := ReadMachine(runDir); readErr != nil {
-		err = errors.Join(err, readErr)
-	} else if known {
-		changed, changedErr := machine.Kernel.Changed("/proc")
-		err = errors.Join(err, add("setting", changed, changedErr))
-	}
-	return found, err
 }

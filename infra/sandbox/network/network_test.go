@@ -108,12 +108,12 @@ func fakeProc(t *testing.T, values map[string]string) string {
 }
 
 func TestKernelIsPutBack(t *testing.T) {
-	proc := fakeProc(t, map[string]string{"vm/overcommit_memory": "0", "kernel/panic": "1", "fs/inotify/max_user_instances": "128", "fs/inotify/max_user_watches": "9999999"})
+	proc := fakeProc(t, map[string]string{"vm/overcommit_memory": "0", "kernel/panic": "1", "net/bridge/bridge-nf-call-iptables": "1", "fs/inotify/max_user_instances": "128", "fs/inotify/max_user_watches": "9999999"})
 	saved, err := ReadKernel(proc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := saved.Raise(proc); err != nil {
+	if err := saved.Adapt(proc); err != nil {
 		t.Fatal(err)
 	}
 	if err := write(proc, "vm/overcommit_memory", "1"); err != nil {
@@ -123,7 +123,7 @@ func TestKernelIsPutBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(changed, "; "), "fs/inotify/max_user_instances: 8192, was 128; vm/overcommit_memory: 1, was 0"; got != want {
+	if got, want := strings.Join(changed, "; "), "fs/inotify/max_user_instances: 8192, was 128; net/bridge/bridge-nf-call-iptables: 0, was 1; vm/overcommit_memory: 1, was 0"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if err := saved.Restore(context.Background(), proc); err != nil {

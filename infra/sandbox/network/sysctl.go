@@ -31,7 +31,7 @@ var watched = []string{
 	"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/kptr_restrict", "kernel/panic", "kernel/panic_on_oops",
 	"kernel/perf_event_paranoid", "kernel/pid_max", "kernel/printk", "kernel/randomize_va_space", "kernel/softlockup_panic", "kernel/sysrq",
 	"kernel/threads-max", "kernel/unprivileged_userns_clone", "kernel/yama/ptrace_scope",
-	"net/core/bpf_jit_enable", "net/core/bpf_jit_harden", "net/core/netdev_max_backlog", "net/core/rmem_default", "net/core/rmem_max",
+	"net/bridge/bridge-nf-call-iptables", "net/core/bpf_jit_enable", "net/core/bpf_jit_harden", "net/core/netdev_max_backlog", "net/core/rmem_default", "net/core/rmem_max",
 	"net/core/wmem_default", "net/core/wmem_max", "net/ipv4/ip_forward", "net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/netfilter/nf_conntrack_max",
 	"vm/dirty_background_ratio", "vm/dirty_ratio", "vm/max_map_count", "vm/min_free_kbytes", "vm/oom_kill_allocating_task", "vm/overcommit_memory",
 	"vm/overcommit_ratio", "vm/panic_on_oom", "vm/swappiness", "vm/vfs_cache_pressure",
@@ -43,6 +43,10 @@ var raised = map[string]string{
 	"fs/inotify/max_user_instances": "8192",
 	"fs/inotify/max_user_watches":   "1048576",
 }
+
+// filter is whether the machine's firewall sees what its bridges carry. Hosts speak to each other over ours, and a firewall that forwards nothing, as
+// Docker sets it up, would cut them off, so it is off for as long as the sandbox is up.
+const filter = "net/bridge/bridge-nf-call-iptables"
 
 // ReadKernel takes the settings as they are. Those that this kernel does not have are left out.
 func ReadKernel(proc string) (Kernel, error) {
@@ -71,13 +75,16 @@ func ReadKernel(proc string) (Kernel, error) {
 	return kernel, nil
 }
 
-// Raise sets what the hosts need, where it is lower.
-func (k Kernel) Raise(proc string) error {
+// Adapt sets what the hosts need.
+func (k Kernel) Adapt(proc string) error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(raised)) {
 		if has, found := k.Sysctls[path]; found && lower(has, raised[path]) {
 			errs = append(errs, write(proc, path, raised[path]))
 		}
+	}
+	if has, found := k.Sysctls[filter]; found && has != "0" {
+		errs = append(errs, write(proc, filter, "0"))
 	}
 	return errors.Join(errs...)
 }

@@ -60,8 +60,6 @@ func Gather(ctx context.Context, folder string, live func(folder string) bool) (
 		return Facts{}, fmt.Errorf("preflight: %w", err)
 	}
 	f.Cgroups = cgroups(string(mounts))
-	filter, err := os.ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables")
-	f.BridgeFilter = err == nil && strings.TrimSpace(string(filter)) == "1"
 	machine, found, err := host.ReadMachine(host.RunDir)
 	if err != nil {
 		return Facts{}, err

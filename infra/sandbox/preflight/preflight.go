@@ -64,8 +64,6 @@ type Facts struct {
 	Devices map[string]bool
 	// Cgroups is "v1" where the controllers are in hierarchies of their own, "v2" where they are in the unified one.
 	Cgroups string
-	// BridgeFilter says that the machine filters what its bridges carry (net.bridge.bridge-nf-call-iptables).
-	BridgeFilter bool
 	// Owner is the folder of the checkout's sandbox that holds the machine; "" where none does. Live says that its daemon runs.
 	Owner string
 	Live  bool
@@ -140,9 +138,6 @@ func Check(f Facts) error {
 	}
 	if f.Cgroups != "v1" {
 		fail("cgroups: the controllers are in the unified hierarchy (v2), wanted v1; boot with systemd.unified_cgroup_hierarchy=0")
-	}
-	if f.BridgeFilter {
-		fail("net.bridge.bridge-nf-call-iptables is 1: the machine's firewall would filter what the hosts say to each other; run: sysctl -w net.bridge.bridge-nf-call-iptables=0")
 	}
 	if f.Owner == "" && len(f.Leftovers) > 0 {
 		fail("an earlier sandbox left %s; run make down", strings.Join(f.Leftovers, ", "))

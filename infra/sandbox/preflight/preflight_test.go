@@ -60,7 +60,6 @@ func TestCheck(t *testing.T) {
 		"file system":    {func(f *Facts) { f.FileSystem = "overlay" }, "file system: /srv/havre/build/local is on overlay, which cannot carry a host's disk; put the checkout on ext4, xfs or btrfs"},
 		"device":         {func(f *Facts) { f.Devices["/dev/net/tun"] = false }, "device /dev/net/tun is missing; load its kernel module, or allow it for this container"},
 		"cgroups":        {func(f *Facts) { f.Cgroups = "v2" }, "cgroups: the controllers are in the unified hierarchy (v2), wanted v1; boot with systemd.unified_cgroup_hierarchy=0"},
-		"bridge filter":  {func(f *Facts) { f.BridgeFilter = true }, "net.bridge.bridge-nf-call-iptables is 1: the machine's firewall would filter what the hosts say to each other; run: sysctl -w net.bridge.bridge-nf-call-iptables=0"},
 		"leftovers":      {func(f *Facts) { f.Leftovers = []string{"link hvp11", "mount /x"} }, "an earlier sandbox left link hvp11, mount /x; run make down"},
 	} {
 		f := good()

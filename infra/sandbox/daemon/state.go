@@ -1,0 +1,145 @@
+// Package daemon is the sandbox as a process: the simulators, the registry, the mirror and the hosts behind them, kept running in the background
+// between `make up` and `make down`. The one thing a reader would get wrong: it holds nothing that is not on disk. Hosts and the simulators' books
+// outlive it, so that a daemon of a newer build takes over from an older one, or from one that was killed, with the cluster running on.
+package daemon
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"havre/infra/sandbox/artifacts"
+	"havre/infra/sandbox/host"
+)
+
+// Files in the sandbox's folder, build/local of the checkout.
+const (
+	stateFile    = "daemon.json"
+	lockFile     = "daemon.lock"
+	logFile      = "daemon.log"
+	jobFile      = "job.json"
+	settingsFile = "settings.json"
+	keyFile      = "id_ed25519"
+	bundleFile   = "ca-bundle.pem"
+	knownFile    = "known_hosts"
+	ovhFolder    = "ovh"
+	cfFolder     = "cloudflare"
+)
+
+// Folder is the sandbox's folder in a checkout.
+func Folder(root string) string { return filepath.Join(root, "build", "local") }
+
+// State is what a daemon says of itself.
+type State struct {
+	Process host.Process `json:"process"`
+	// Ready says that everything answers.
+	Ready bool `json:"ready"`
+	// Binary names the build of the daemon, so that an older one is replaced.
+	Binary string `json:"binary"`
+}
+
+// Job is what `up` hands the daemon.
+type Job struct {
+	// Tree is the unpacked base file system.
+	Tree      string              `json:"tree"`
+	Catalogue artifacts.Catalogue `json:"catalogue"`
+}
+
+// Artifact is a binary of Settings.
+type Artifact struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// Settings are what the sandbox hands to the program, under the keys of its configuration.
+type Settings struct {
+	SSHPrivateKey  string              `json:"sshPrivateKey"`
+	SSHPublicKey   string              `json:"sshPublicKey"`
+	ArtifactMirror string              `json:"artifactMirror"`
+	Artifacts      map[string]Artifact `json:"artifacts"`
+	ImageRegistry  string              `json:"imageRegistry"`
+	// Images are references by digest of what the program names itself; kubeadm finds the control plane's by tag in ImageRegistry.
+	Images map[string]string `json:"images"`
+}
+
+// settingsImages are the images of Settings.
+var settingsImages = []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "pause"}
+
+func newSettings(catalogue artifacts.Catalogue, private, public string) Settings {
+	settings := Settings{
+		SSHPrivateKey: private, SSHPublicKey: public,
+		ArtifactMirror: "http://" + artifacts.Mirror.String(), Artifacts: map[string]Artifact{},
+		ImageRegistry: artifacts.Registry.String(), Images: map[string]string{},
+	}
+	for name, artifact := range catalogue.Artifacts {
+		settings.Artifacts[name] = Artifact{Path: artifact.Path, SHA256: artifact.SHA256}
+	}
+	references := catalogue.References()
+	for _, name := range settingsImages {
+		if reference, found := references[name]; found {
+			settings.Images[name] = reference
+		}
+	}
+	return settings
+}
+
+// sshKey reads the sandbox's key, or makes one: the private file and the public line.
+func sshKey(folder string) (private, public string, err error) {
+	path := filepath.Join(folder, keyFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return "", "", fmt.Errorf("key: %w", err)
+		}
+		block, err := ssh.MarshalPrivateKey(key, "havre-sandbox")
+		if err != nil {
+			return "", "", fmt.Errorf("key: %w", err)
+		}
+		text = pem.EncodeToMemory(block)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return "", "", fmt.Errorf("key: %w", err)
+		}
+	} else if err != nil {
+		return "", "", fmt.Errorf("key: %w", err)
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return "", "", fmt.Errorf("key %s: %w; remove it and run make up again", path, err)
+	}
+	return string(text), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))) + " havre-sandbox", nil
+}
+
+// Live says whether a folder's daemon runs.
+func Live(folder string) bool {
+	var state State
+	found, err := host.ReadJSON(filepath.Join(folder, stateFile), &state)
+	return err == nil && found && state.Process.Alive()
+}
+
+// binaryID names a build of a program by its file's size and time, which a new build changes.
+func binaryID(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("daemon: %w", err)
+	}
+	return fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano()), nil
+}
+
+// logTail is the end of the daemon's log.
+func logTail(folder string) string {
+	text, err := os.ReadFile(filepath.Join(folder, logFile))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+}
