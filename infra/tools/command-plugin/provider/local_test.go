@@ -1,13 +1,11 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -124,5 +122,5 @@ func TestCancelEndsALocalCommandAndItsChildren(t *testing.T) {
 	if _, err := fmt.Sscan(string(content), &child); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the child ends", func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) })
+	eventually(t, "the child ends", func() bool { return gone(child) })
 }
