@@ -19,10 +19,10 @@ bin/havre: FORCE
 FORCE:
 
 up: bin/havre ## from nothing to a served picture: builds what is missing, starts the sandbox, pulumi up on stack local (root)
-	@bin/havre sandbox up
+	@bin/havre up
 
 down: bin/havre ## takes the sandbox away: hosts, networks, mounts, processes, kernel settings (root)
-	@bin/havre sandbox down
+	@bin/havre down
 
 preview: bin/havre ## what pulumi would do: make preview STACK=prod|staging|local (no root)
 	@bin/havre preview $(STACK)

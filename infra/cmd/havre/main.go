@@ -1,0 +1,138 @@
+// Command havre is the platform's own tool for what is not a state change: it brings the sandbox up and takes it away, previews stacks, builds the pinned
+// tools. What exists is changed by Pulumi alone.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+
+	"havre/infra/jump"
+	"havre/infra/sandbox/bringup"
+	"havre/infra/sandbox/daemon"
+	"havre/infra/sandbox/sandboxcmd"
+	"havre/infra/step"
+	"havre/infra/tools/toolscmd"
+	"havre/infra/workspace"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "havre:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// here is the checkout that holds the working directory.
+func here() (workspace.Workspace, error) { return workspace.Open(".") }
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "havre",
+		Short: "A company's platform on OVHcloud bare metal, as one Pulumi program",
+		Long: `havre is one Pulumi program in Go: servers, mesh, cluster and the services on it. This command is for what stands round it.
+
+  havre up                    from nothing to a served picture on this machine (root)
+  havre preview prod          what pulumi would do with a stack, without root and without an account
+  source bin/env              then pulumi, kubectl and havre work on stack local as on any other
+  havre sandbox shell NODE    a shell on a host of the sandbox
+  havre down                  takes all of it away (root)`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(up(), down(), preview(), env(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
+		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
+		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {
+			ws, err := here()
+			if err != nil {
+				return nil, "", "", err
+			}
+			return bringup.BuildSandbox(ctx, ws, progress)
+		},
+		Services: []daemon.Service{{Name: "jump", Run: serveJump}},
+	}))
+	return root
+}
+
+func up() *cobra.Command {
+	return &cobra.Command{
+		Use: "up", Short: "From nothing to a served picture: tools, sandbox, pulumi up on stack local, proof", Args: cobra.NoArgs,
+		Long: "Builds what is missing, starts the sandbox, runs pulumi up on stack local, and fetches a picture through the edge.\nIt may be run again at any time; the last line is a picture's URL.",
+		RunE: func(command *cobra.Command, _ []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			return bringup.Up(command.Context(), ws, command.OutOrStdout())
+		},
+	}
+}
+
+func down() *cobra.Command {
+	return &cobra.Command{
+		Use: "down", Short: "Take the sandbox away, with the state of stack local, and leave the machine as it was", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			return bringup.Down(command.Context(), ws, command.OutOrStdout())
+		},
+	}
+}
+
+func preview() *cobra.Command {
+	return &cobra.Command{
+		Use: "preview STACK", Short: "What pulumi up would do with prod, staging or local; no root, no account", Args: cobra.ExactArgs(1),
+		Long: "Previews a stack on a new account, against simulators that run for as long as it takes. Where the sandbox is up, stack local is previewed as it is.",
+		RunE: func(command *cobra.Command, args []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			return bringup.Preview(command.Context(), ws, step.New(command.OutOrStdout(), 2), args[0])
+		},
+	}
+}
+
+func env() *cobra.Command {
+	return &cobra.Command{
+		Use: "env", Short: "Print the environment of stack local, which bin/env exports", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(command.OutOrStdout(), ws.EnvScript())
+			return nil
+		},
+	}
+}
+
+// serveJump runs the way to stack local's API. Its hosts and their pinned keys come from the state, the key from the sandbox's folder.
+func serveJump(ctx context.Context) error {
+	ws, err := here()
+	if err != nil {
+		return err
+	}
+	proxy := &jump.Proxy{
+		User: "debian",
+		Signer: func() (ssh.Signer, error) {
+			text, err := os.ReadFile(ws.Path("build", "local", "id_ed25519"))
+			if err != nil {
+				return nil, err
+			}
+			return ssh.ParsePrivateKey(text)
+		},
+		Hosts: jump.StateFile(ws.StateFile("local")),
+	}
+	return proxy.Serve(ctx, workspace.Jump)
+}

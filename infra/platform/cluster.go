@@ -1,0 +1,109 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/addons/coredns"
+	"havre/components/addons/kubeproxy"
+	"havre/components/addons/metricsserver"
+	"havre/components/cluster"
+	"havre/components/wireguard"
+	"havre/stacks"
+)
+
+// buildCluster makes a Kubernetes cluster of the control-plane nodes and workers. Retired nodes are not in it: taking one out drains it first.
+func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine, mesh *wireguard.Mesh) (*cluster.Cluster, error) {
+	args := cluster.Args{
+		Network: cluster.Network{
+			Mesh: plan.Stack.Mesh.CIDR, Pods: plan.Stack.Pods.CIDR, Services: plan.Stack.Services.CIDR,
+			DNS: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Interface: plan.Stack.Mesh.Interface, MTU: plan.Stack.Pods.MTU,
+		},
+		Version:      "v" + plan.Stack.Cluster.KubernetesVersion,
+		Release:      cluster.Release{Binaries: map[string]cluster.Binary{}},
+		Images:       cluster.Images{Registry: settings.ImageRegistry, Pause: settings.Images["pause"], PlainHTTP: plan.Stack.Sandbox},
+		APIPort:      plan.Stack.Cluster.APIPort,
+		APIProxyPort: plan.Stack.Cluster.ProxyPort,
+		Runtime: cluster.Runtime{
+			Cgroupfs:            plan.Stack.Runtime.CgroupDriver == "cgroupfs",
+			CgroupV1:            plan.Stack.Runtime.CgroupV1,
+			RemountCgroups:      plan.Stack.Sandbox,
+			RestrictOOMScoreAdj: plan.Stack.Runtime.RestrictOOMScoreAdj,
+			SharedKernel:        plan.Stack.Sandbox,
+		},
+		ProxyURL: plan.Stack.Cluster.APIJump,
+	}
+	for _, name := range binaries {
+		args.Release.Binaries[name] = cluster.Binary{URL: settings.URL(name), SHA256: settings.Artifacts[name].SHA256}
+	}
+	// The control plane first, in the order of the indexes: the first of the list is where invitations are written.
+	for _, controlPlane := range []bool{true, false} {
+		for _, m := range fleet {
+			if m.Retired || !m.InCluster() || m.Has(stacks.RoleControlPlane) != controlPlane {
+				continue
+			}
+			node := cluster.Node{
+				Name:         m.Name,
+				Connection:   m.connection,
+				MeshAddress:  m.Mesh,
+				PodCIDR:      m.PodCIDR,
+				ControlPlane: controlPlane,
+				Site:         m.Site,
+				Region:       m.Location.Region,
+				Labels:       map[string]string{},
+				DependsOn:    []pulumi.Resource{mesh.Peers[m.Name].Interface},
+			}
+			// The others follow from site, region and control plane, which the component is told; so does the taint.
+			for _, label := range []string{stacks.LabelInstanceType, stacks.LabelEdge} {
+				if value, found := m.Labels[label]; found {
+					node.Labels[label] = value
+				}
+			}
+			args.Nodes = append(args.Nodes, node)
+		}
+	}
+	made, err := cluster.New(ctx, "cluster", args, pulumi.DependsOn(mesh.Resources()))
+	if err != nil {
+		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
+	}
+	return made, nil
+}
+
+// binaries are the artifacts that every node of the cluster needs; etcdctl is for the control plane.
+var binaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl"}
+
+// addonImages are the images of what every cluster has.
+var addonImages = []string{"coredns", "metrics-server", "kube-proxy", "pause"}
+
+// newProvider is the way to the cluster's API. Objects go by server-side apply, so that a run on a lost state adopts what exists.
+func newProvider(ctx *pulumi.Context, made *cluster.Cluster) (*kubernetes.Provider, error) {
+	return kubernetes.NewProvider(ctx, "kubernetes", &kubernetes.ProviderArgs{
+		Kubeconfig:            made.Kubeconfig,
+		EnableServerSideApply: pulumi.Bool(true),
+		// A cluster that does not answer must stop the run. Deleting its objects from the state instead would lose them.
+		DeleteUnreachable: pulumi.Bool(false),
+	}, pulumi.DependsOn(made.Resources()))
+}
+
+// buildAddons puts into the cluster what every cluster has.
+func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	proxy, err := kubeproxy.New(ctx, "kube-proxy", kubeproxy.Args{
+		Image: settings.Images["kube-proxy"], PodCIDR: plan.Stack.Pods.CIDR, APIServer: "https://" + plan.APIEndpoint.String(),
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	dns, err := coredns.New(ctx, "coredns", coredns.Args{
+		Image: settings.Images["coredns"], ClusterIP: plan.ClusterDNS, Domain: plan.Stack.Services.Domain,
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := metricsserver.New(ctx, "metrics-server", metricsserver.Args{Image: settings.Images["metrics-server"]}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(proxy.Resources(), dns.Resources()...), metrics.Resources()...), nil
+}

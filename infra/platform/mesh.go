@@ -1,0 +1,41 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/wireguard"
+	"havre/components/wireguard/conf"
+	"havre/stacks"
+)
+
+// buildMesh joins all hosts, those outside Kubernetes and retired ones too, in one mesh.
+func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine) (*wireguard.Mesh, error) {
+	args := wireguard.Args{
+		Network: plan.Stack.Mesh.CIDR,
+		Pods:    plan.Stack.Pods.CIDR,
+		Port:    uint16(plan.Stack.Mesh.Port),
+		MTU:     plan.Stack.Mesh.MTU,
+	}
+	if plan.Stack.Runtime.UserspaceWireGuard {
+		args.Userspace = &conf.Userspace{URL: settings.URL("wireguard-go"), SHA256: settings.Artifacts["wireguard-go"].SHA256}
+	}
+	for _, m := range fleet {
+		args.Hosts = append(args.Hosts, wireguard.Host{
+			Name:       m.Name,
+			Mesh:       m.Mesh,
+			Pods:       m.PodCIDR,
+			Private:    m.Private,
+			Public:     m.node.Address,
+			Connection: m.connection,
+			DependsOn:  m.base.Resources(),
+			Server:     m.node.Resources()[0],
+		})
+	}
+	mesh, err := wireguard.New(ctx, "mesh", args)
+	if err != nil {
+		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
+	}
+	return mesh, nil
+}

@@ -1,0 +1,264 @@
+package platform
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/host/hosttest"
+	"havre/stacks"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+// secretKey stands for the operators' key: a value that must never be seen in clear.
+const secretKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nNEVER-IN-CLEAR\n-----END OPENSSH PRIVATE KEY-----\n"
+
+// overlay writes settings as a sandbox would, and gives the file.
+func overlay(t *testing.T) string {
+	t.Helper()
+	digest := strings.Repeat("ab", 32)
+	settings := Settings{
+		SSHPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHavre operators", SSHPrivateKey: secretKey,
+		ArtifactMirror: "http://198.51.100.1:8080", Artifacts: map[string]Artifact{}, ImageRegistry: "198.51.100.1:5000", Images: map[string]string{},
+	}
+	for _, name := range append(slices.Clone(binaries), "wireguard-go") {
+		settings.Artifacts[name] = Artifact{Path: "/sha256/" + digest + "/" + name, SHA256: digest}
+	}
+	for _, name := range append(slices.Clone(addonImages), serviceImages...) {
+		settings.Images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "settings.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// engine knows every resource of the program, and no other.
+func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
+	t.Helper()
+	public := func(r hosttest.Registration) string {
+		// Any address will do that differs from node to node.
+		sum := 0
+		for _, c := range r.Name {
+			sum = (sum*31 + int(c)) % 200
+		}
+		return fmt.Sprintf("198.51.100.%d", 20+sum)
+	}
+	bought := hosttest.Handler{
+		Required: []string{"planCode", "datacenter"},
+		Outputs: func(r hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{
+				"serviceName": r.Name + ".example", "address": public(r), "orderId": "1", "monthlyPrice": "1.00", "setupPrice": "0.00", "currency": "EUR",
+			})
+		},
+	}
+	installed := hosttest.Handler{
+		Required: []string{"serviceName", "sshPublicKey", "generation"},
+		Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost", "user": "debian"})
+		},
+	}
+	e := hosttest.New().Stack(stack.Name).
+		Config("havre:account", "hv12345-ovh", false).
+		Config("havre:budgetEuros", "2000", false).
+		Handle("ovhmetal:index:Server", bought).
+		Handle("ovhmetal:index:VPS", bought).
+		Handle("ovhmetal:index:Installation", installed).
+		Handle("ovhmetal:index:VPSInstallation", installed).
+		Handle("ovhmetal:index:VrackAttachment", hosttest.Handler{Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"mac": "02:00:00:00:00:01"})
+		}}).
+		Handle("pulumi:providers:kubernetes", hosttest.Handler{Required: []string{"kubeconfig"}}).
+		Handle("pulumi:providers:ovhmetal", hosttest.Handler{}).
+		Handle("kubernetes:*", hosttest.Handler{}).
+		Handle("cloudflare:index/record:Record", hosttest.Handler{Required: []string{"zoneId", "name", "type"}})
+	return e.Stdout(func(r hosttest.Registration) string {
+		switch {
+		case strings.HasSuffix(r.Name, "-wireguard-key"):
+			return publicKeyOf(r.Name)
+		case strings.HasSuffix(r.Name, "-invitation"):
+			return `{"token":"abcdef.0123456789abcdef","caCertHash":"sha256:00","certificateKey":"00"}`
+		case strings.HasSuffix(r.Name, "authority"):
+			return authorityOutput
+		default:
+			return "{}"
+		}
+	})
+}
+
+// described gives a stack by its name.
+func described(t *testing.T, name string) stacks.Stack {
+	t.Helper()
+	stack, err := stacks.ByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stack
+}
+
+func TestProgram(t *testing.T) {
+	for _, name := range stacks.Names() {
+		for _, mode := range hosttest.Both {
+			t.Run(name+"/"+mode.String(), func(t *testing.T) {
+				stack, file := described(t, name), overlay(t)
+				e := engine(t, stack)
+				if err := e.Run(mode, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, name+".urns", strings.Join(e.URNs(), "\n")+"\n")
+				for _, r := range e.Registrations() {
+					if strings.Contains(r.Clear(), "NEVER-IN-CLEAR") {
+						t.Errorf("%s shows the operators' key in clear", r.Name)
+					}
+					if (r.Type == "ovhmetal:index:Server" || r.Type == "ovhmetal:index:VPS") && r.Protect == stack.Sandbox {
+						t.Errorf("%s: protected %t; wanted every server protected but those of a sandbox", r.Name, r.Protect)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestStagingIsProduction: the URNs of the two stacks are equal but for the stack's name and the nodes that the difference list removes.
+func TestStagingIsProduction(t *testing.T) {
+	urns := map[string][]string{}
+	for _, name := range []string{"prod", "staging"} {
+		stack, file := described(t, name), overlay(t)
+		e := engine(t, stack)
+		if err := e.Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, urn := range e.URNs() {
+			urns[name] = append(urns[name], strings.Replace(urn, "urn:pulumi:"+name+"::", "urn:pulumi:STACK::", 1))
+		}
+	}
+	kept := map[string]bool{}
+	for _, node := range described(t, "staging").Nodes {
+		kept[node.Name] = true
+	}
+	var wanted []string
+	for _, urn := range urns["prod"] {
+		name := urn[strings.LastIndex(urn, "::")+2:]
+		removed := false
+		for _, node := range described(t, "prod").Nodes {
+			if !kept[node.Name] && (name == node.Name || strings.HasPrefix(name, node.Name+"-")) || !kept[node.Name] && strings.HasSuffix(name, "-"+node.Name) {
+				removed = true
+			}
+		}
+		for _, data := range described(t, "prod").Data {
+			if name == data.Name && !slices.ContainsFunc(described(t, "staging").Data, func(d stacks.DataService) bool { return d.Name == data.Name }) {
+				removed = true
+			}
+		}
+		if !removed {
+			wanted = append(wanted, urn)
+		}
+	}
+	if !slices.Equal(urns["staging"], wanted) {
+		t.Errorf("staging differs from production in more than its list says:\nonly in staging: %v\nonly in production: %v", without(urns["staging"], wanted), without(wanted, urns["staging"]))
+	}
+}
+
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// TestMeshAddress: one value's way. A node's mesh address is where the design says, and nowhere else in clear.
+func TestMeshAddress(t *testing.T) {
+	stack, file := described(t, "prod"), overlay(t)
+	e := engine(t, stack)
+	if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+		t.Fatal(err)
+	}
+	const address = "10.80.0.12" // gra-worker-2, index 12
+	bounded := regexp.MustCompile(`(^|[^0-9.])` + regexp.QuoteMeta(address) + `($|[^0-9])`)
+	var found []string
+	for _, r := range e.Registrations() {
+		if bounded.MatchString(r.Clear()) {
+			found = append(found, r.Name)
+		}
+	}
+	slices.Sort(found)
+	var wanted []string
+	for _, node := range stack.Nodes {
+		wanted = append(wanted, node.Name+"-wireguard")
+	}
+	wanted = append(wanted, "gra-worker-2-kubernetes", "gra-worker-2-member")
+	slices.Sort(wanted)
+	if !slices.Equal(found, wanted) {
+		t.Errorf("mesh address of gra-worker-2 is in %v, want %v", found, wanted)
+	}
+}
+
+// TestEverythingWrongComesAtOnce: settings and description are reported together, and no secret is repeated.
+func TestEverythingWrongComesAtOnce(t *testing.T) {
+	stack := described(t, "local")
+	stack.Nodes = stack.Nodes[1:]
+	path := filepath.Join(t.TempDir(), "settings.json")
+	if err := os.WriteFile(path, []byte(`{"sshPublicKey":"rsa?","sshPrivateKey":"hunter2"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := engine(t, stack)
+	err := e.Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, path) })
+	if err == nil {
+		t.Fatal("a broken stack was deployed")
+	}
+	for _, want := range []string{
+		"stack local is not deployed:\n",
+		`stack local: 2 active control-plane nodes; wanted an odd number of at least 3`,
+		`config havre:sshPublicKey is "rsa?"; wanted one line of authorized_keys, such as ssh-ed25519 AAAA…, in Pulumi.local.yaml`,
+		"config havre:sshPrivateKey is missing or no private key; set it with `pulumi config set --secret havre:sshPrivateKey < key` in Pulumi.local.yaml",
+		`config havre:artifactMirror is ""; wanted an http or https URL in Pulumi.local.yaml`,
+		`config havre:artifacts has no kubeadm; add its path at the mirror and its sha256 in Pulumi.local.yaml`,
+		`config havre:artifacts has no wireguard-go; add its path at the mirror and its sha256 in Pulumi.local.yaml`,
+		`config havre:images has no coredns; add it as image@sha256:digest in Pulumi.local.yaml`,
+		`config havre:images has no renderer; add it as image@sha256:digest in Pulumi.local.yaml`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing from the error: %s", want)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Error("the error repeats a secret")
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+	for _, r := range e.Registrations() {
+		if r.Custom {
+			t.Errorf("%s was registered although the stack is broken", r.Name)
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs from what the program registers; look at it and run go test ./infra/platform -update\n%s", path, got)
+	}
+}

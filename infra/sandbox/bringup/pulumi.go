@@ -1,0 +1,143 @@
+package bringup
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"havre/infra/workspace"
+)
+
+// Pulumi runs the pinned CLI in a checkout, with the environment of one backend.
+type Pulumi struct {
+	Workspace workspace.Workspace
+	// Env is laid over the process's own environment: workspace.LocalEnv or PreviewEnv.
+	Env map[string]string
+	// Report shows one line of what Pulumi prints; nil shows nothing.
+	Report func(string)
+}
+
+// Run runs `pulumi args…` and shows what it prints as it prints it. Cancelling the context interrupts it as Ctrl-C does, so that Pulumi ends the
+// step it is at and keeps its state. The error ends with what Pulumi itself called an error, because that is what a reader needs and the lines
+// above may be cut off in a long log.
+func (p Pulumi) Run(ctx context.Context, args ...string) error {
+	command := p.command(ctx, args...)
+	reader, writer := io.Pipe()
+	command.Stdout, command.Stderr = writer, writer
+	var diagnostics []string
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		lines := bufio.NewScanner(reader)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			line := lines.Text()
+			if p.Report != nil {
+				p.Report(line)
+			}
+			if strings.Contains(line, "error:") || len(diagnostics) > 0 {
+				diagnostics = append(diagnostics, strings.TrimSpace(line))
+			}
+		}
+		_, _ = io.Copy(io.Discard, reader)
+	}()
+	err := command.Run()
+	_ = writer.Close()
+	<-shown
+	if err != nil {
+		if len(diagnostics) > 80 {
+			diagnostics = diagnostics[len(diagnostics)-80:]
+		}
+		return fmt.Errorf("pulumi %s: %w\n%s", strings.Join(args, " "), err, strings.Join(diagnostics, "\n"))
+	}
+	return nil
+}
+
+// Output runs `pulumi args…` and gives what it prints.
+func (p Pulumi) Output(ctx context.Context, args ...string) ([]byte, error) {
+	command := p.command(ctx, args...)
+	out, err := command.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return nil, fmt.Errorf("pulumi %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pulumi %s: %w", strings.Join(args, " "), err)
+	}
+	return out, nil
+}
+
+func (p Pulumi) command(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, p.Workspace.Bin("pulumi"), append([]string{"--non-interactive", "--color", "never"}, args...)...)
+	command.Dir = p.Workspace.Root
+	command.Env = p.Workspace.Environ(p.Env)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 2 * time.Minute
+	return command
+}
+
+// Select makes the stack where the backend has none, and frees it where a run that is dead has left it locked.
+func (p Pulumi) Select(ctx context.Context, stack string, config ...string) error {
+	if err := p.unlock(ctx, stack); err != nil {
+		return err
+	}
+	backend := strings.TrimPrefix(p.Env["PULUMI_BACKEND_URL"], "file://")
+	if _, err := os.Stat(filepath.Join(backend, ".pulumi", "stacks", "havre", stack+".json")); err == nil {
+		return nil
+	}
+	quiet := p
+	quiet.Report = nil
+	return quiet.Run(ctx, append([]string{"stack", "init", "--stack", stack}, config...)...)
+}
+
+// unlock cancels the lock of a run whose process is gone: after a SIGKILL nobody else would.
+func (p Pulumi) unlock(ctx context.Context, stack string) error {
+	backend := strings.TrimPrefix(p.Env["PULUMI_BACKEND_URL"], "file://")
+	locks, err := filepath.Glob(filepath.Join(backend, ".pulumi", "locks", "organization", "havre", stack, "*.json"))
+	if err != nil || len(locks) == 0 {
+		return err
+	}
+	for _, path := range locks {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the run has just ended and taken its lock away
+		}
+		var lock struct {
+			Pid      int
+			Username string
+		}
+		if err := json.Unmarshal(text, &lock); err != nil {
+			return fmt.Errorf("lock %s of stack %s: %w; if no pulumi runs, free it with: pulumi cancel --stack %s", path, stack, err, stack)
+		}
+		if lock.Pid > 0 && alive(lock.Pid) {
+			return fmt.Errorf("stack %s is locked by %s's run, process %d, which is still at work; wait for it to end", stack, lock.Username, lock.Pid)
+		}
+	}
+	if p.Report != nil {
+		p.Report("a run that was killed had left the stack locked: freeing it (pulumi cancel)")
+	}
+	quiet := p
+	quiet.Report = nil
+	return quiet.Run(ctx, "cancel", "--yes", "--stack", stack)
+}
+
+// alive says whether a process lives and is no zombie.
+func alive(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z")
+}

@@ -1,0 +1,416 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"havre/infra/sandbox/bringup"
+	"havre/stacks"
+)
+
+// reader is a name with letters that are easily taken for others, so that a wrong picture cannot pass.
+const reader = "Zoë Illinger"
+
+func TestPlatform(t *testing.T) {
+	w := newWalk(t)
+	w.part("begin with nothing", w.begin)
+	w.part("up serves a picture", w.up)
+	w.part("nothing changes a second time", w.unchanged)
+	w.part("every node is ready on its mesh address", w.ready)
+	w.part("packets of the full size pass between pods", w.fullSize)
+	w.part("no secret is written in clear", w.secrets)
+	w.part("a worker is added under traffic", w.add)
+	w.part("a worker is retired, then given up", w.retire)
+	w.part("destroy ends every service", w.destroy)
+	w.part("killed anywhere, the next run goes on", w.kill)
+	w.part("down leaves the machine as it was", w.down)
+}
+
+func (w *walk) begin(t *testing.T, ctx context.Context) {
+	if _, err := w.havre(ctx, "down"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(w.ws.Path("build", "state")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *walk) up(t *testing.T, ctx context.Context) {
+	out, err := w.havre(ctx, "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "https://") || !strings.Contains(last, "/v1/picture.png?") {
+		t.Errorf("the last line is %q, want a picture's URL", last)
+	}
+	edge := w.edge(t, ctx)
+	if len(edge.Addresses) != 2 {
+		t.Errorf("edge nodes %v, want two", edge.Addresses)
+	}
+	if err := edge.Prove(ctx, reader); err != nil {
+		t.Error(err)
+	}
+	// The proof itself must be able to fail: another reader's picture is not this one's.
+	if err := edge.Fetch(ctx, edge.Addresses[0], edge.Domain, strings.Repeat("x", 300)); err == nil {
+		t.Error("a name that no picture can show was proven")
+	}
+	w.orders(t, ctx, 6)
+}
+
+// edge reads where pictures are served from the stack's outputs.
+func (w *walk) edge(t *testing.T, ctx context.Context) bringup.Edge {
+	t.Helper()
+	edge, err := bringup.EdgeOf(ctx, w.pulumi)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return edge
+}
+
+// orders checks how many orders the simulator's books hold that were paid and not cancelled.
+func (w *walk) orders(t *testing.T, ctx context.Context, want int) {
+	t.Helper()
+	var orders []map[string]any
+	w.control(t, ctx, "/orders", &orders)
+	if len(orders) != want {
+		t.Errorf("%d orders in the books, want %d: %v", len(orders), want, orders)
+	}
+}
+
+func (w *walk) control(t *testing.T, ctx context.Context, path string, into any) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:19081"+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func (w *walk) unchanged(t *testing.T, ctx context.Context) {
+	if err := w.pulumi.Run(ctx, "preview", "--stack", "local", "--expect-no-changes", "--diff"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Run(ctx, "refresh", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Run(ctx, "preview", "--stack", "local", "--expect-no-changes", "--diff"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plan is the stack that the checkout describes, as this test was built.
+func plan(t *testing.T) stacks.Plan {
+	t.Helper()
+	local, err := stacks.Local()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := local.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// readyNodes gives the internal address of each node that is ready.
+func (w *walk) readyNodes(t *testing.T, ctx context.Context) map[string]string {
+	t.Helper()
+	out, err := w.kubectl(ctx, "get", "nodes", "-o",
+		`jsonpath={range .items[*]}{.metadata.name}{" "}{.status.conditions[?(@.type=="Ready")].status}{" "}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := map[string]string{}
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[1] == "True" {
+			ready[fields[0]] = fields[2]
+		}
+	}
+	return ready
+}
+
+func (w *walk) ready(t *testing.T, ctx context.Context) {
+	want := map[string]string{}
+	p := plan(t)
+	for _, node := range append(slices.Clone(p.ControlPlane), p.Workers...) {
+		want[node.Name] = node.Mesh.String()
+	}
+	if got := w.readyNodes(t, ctx); !maps.Equal(got, want) {
+		t.Errorf("ready nodes and addresses %v, want %v", got, want)
+	}
+	if out, err := w.kubectl(ctx, "top", "nodes"); err != nil {
+		t.Errorf("metrics: %v", err)
+	} else {
+		fmt.Fprint(w.log, out)
+	}
+}
+
+// pods gives the addresses of the render pods by node.
+func (w *walk) pods(t *testing.T, ctx context.Context) map[string]string {
+	t.Helper()
+	out, err := w.kubectl(ctx, "get", "pods", "-A", "-l", "app.kubernetes.io/name=render", "--field-selector", "status.phase=Running", "-o",
+		`jsonpath={range .items[*]}{.spec.nodeName}{" "}{.status.podIP}{"\n"}{end}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := map[string]string{}
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			pods[fields[0]] = fields[1]
+		}
+	}
+	return pods
+}
+
+// inPod is the beginning of a command that runs in the network of a node's render pod.
+const inPod = `pid=$(pgrep -f -o '^/renderer serve'); nsenter -t "$pid" -n `
+
+func (w *walk) fullSize(t *testing.T, ctx context.Context) {
+	pods := w.pods(t, ctx)
+	if len(pods) < 2 {
+		t.Fatalf("render pods on %d nodes, want two: %v", len(pods), pods)
+	}
+	size := plan(t).Stack.Mesh.MTU - 28 // the headers of IPv4 and ICMP
+	for from := range pods {
+		for to, address := range pods {
+			if from == to {
+				continue
+			}
+			for _, try := range []struct {
+				size   int
+				passes bool
+			}{{size, true}, {size + 1, false}} {
+				out, err := w.on(ctx, from, fmt.Sprintf("%sping -M do -c 3 -i 0.2 -W 2 -s %d %s", inPod, try.size, address))
+				if (err == nil) != try.passes {
+					t.Errorf("%d bytes from a pod on %s to one on %s, not to be fragmented: passes %t, want %t: %s", try.size+28, from, to, err == nil, try.passes, out)
+				}
+			}
+		}
+	}
+}
+
+// updates gives the logical names that a preview would update, by operation.
+func (w *walk) updates(t *testing.T, ctx context.Context) map[string][]string {
+	t.Helper()
+	out, err := w.pulumi.Output(ctx, "preview", "--stack", "local", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var preview struct {
+		Steps []struct{ Op, URN string }
+	}
+	if err := json.Unmarshal(out, &preview); err != nil {
+		t.Fatal(err)
+	}
+	byOp := map[string][]string{}
+	for _, step := range preview.Steps {
+		name := step.URN[strings.LastIndex(step.URN, "::")+2:]
+		byOp[step.Op] = append(byOp[step.Op], name)
+	}
+	for _, list := range byOp {
+		slices.Sort(list)
+	}
+	return byOp
+}
+
+// newWorker is a worker of production that stack local leaves out.
+const newWorker = "gra-worker-2"
+
+func (w *walk) add(t *testing.T, ctx context.Context) {
+	w.forget = w.edit(t, "stacks/local.go", `removeNodes(s, "`+newWorker+`", `, `removeNodes(s, `)
+	changes := w.updates(t, ctx)
+	var wanted []string
+	for _, node := range plan(t).Members {
+		wanted = append(wanted, node.Name+"-wireguard")
+	}
+	slices.Sort(wanted)
+	onHosts := slices.DeleteFunc(slices.Clone(changes["update"]), func(name string) bool { return !hostResource(name) })
+	if !slices.Equal(onHosts, wanted) {
+		t.Errorf("a new worker changes %v on the old hosts, want %v", onHosts, wanted)
+	}
+	for _, op := range []string{"replace", "delete", "create-replacement", "delete-replaced"} {
+		if len(changes[op]) > 0 {
+			t.Errorf("a new worker would %s %v", op, changes[op])
+		}
+	}
+
+	pods := w.pods(t, ctx)
+	from := slices.Sorted(maps.Keys(pods))[0]
+	to := slices.Sorted(maps.Keys(pods))[len(pods)-1]
+	pinging := make(chan string, 1)
+	go func() {
+		out, err := w.on(ctx, from, fmt.Sprintf("%sping -i 0.1 -c 600 -W 2 -q %s", inPod, pods[to]))
+		pinging <- fmt.Sprint(out, err)
+	}()
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	if out := <-pinging; !strings.Contains(out, "600 packets transmitted, 600 received, 0% packet loss") {
+		t.Errorf("a ping between old pods while a worker joined: %s", out)
+	}
+	if _, found := w.readyNodes(t, ctx)[newWorker]; !found {
+		t.Errorf("node %s is not ready", newWorker)
+	}
+	w.orders(t, ctx, 7)
+}
+
+// hostResource says whether a resource does something on a host, by the roles that hosts have.
+func hostResource(name string) bool {
+	for _, role := range []string{"-base", "-wireguard", "-wireguard-key", "-kubernetes", "-control-plane", "-join", "-installation", "-server", "-vrack"} {
+		if strings.HasSuffix(name, role) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *walk) retire(t *testing.T, ctx context.Context) {
+	const first = `removeNodes(s, "gra-worker-3"`
+	w.edit(t, "stacks/local.go", first, "for i := range s.Nodes {\ns.Nodes[i].Retired = s.Nodes[i].Name == \""+newWorker+"\"\n}\n"+first)
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	if _, found := w.readyNodes(t, ctx)[newWorker]; found {
+		t.Errorf("node %s is still in the cluster after it was retired", newWorker)
+	}
+	var services []map[string]any
+	w.control(t, ctx, "/services", &services)
+	if got := w.liveHosts(t, ctx); got != 7 {
+		t.Errorf("%d services after retiring, want the retired one still paid for: 7 (%v)", got, services)
+	}
+	// Now the description forgets it.
+	w.forget()
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.liveHosts(t, ctx); got != 6 {
+		t.Errorf("%d services after the node was removed, want 6", got)
+	}
+	if err := w.edge(t, ctx).Prove(ctx, reader); err != nil {
+		t.Error(err)
+	}
+}
+
+// liveHosts counts the servers and VPS that the simulator still bills.
+func (w *walk) liveHosts(t *testing.T, ctx context.Context) int {
+	t.Helper()
+	var services []struct {
+		Kind  string
+		Ended bool
+	}
+	w.control(t, ctx, "/services", &services)
+	live := 0
+	for _, service := range services {
+		if service.Kind != "vrack" && !service.Ended {
+			live++
+		}
+	}
+	return live
+}
+
+func (w *walk) destroy(t *testing.T, ctx context.Context) {
+	if err := w.pulumi.Run(ctx, "destroy", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.liveHosts(t, ctx); got != 0 {
+		t.Errorf("%d services are still billed after destroy", got)
+	}
+}
+
+// kills is how often the run is killed before it may end.
+const kills = 4
+
+func (w *walk) kill(t *testing.T, ctx context.Context) {
+	var before []map[string]any
+	w.control(t, ctx, "/orders", &before)
+	for i := range kills {
+		// Somewhere in the two minutes of a bring-up; later tries begin from what earlier ones left.
+		after := time.Duration(5+rand.IntN(25)) * time.Second
+		w.killed(t, ctx, after)
+		t.Logf("kill %d after %s", i+1, after)
+	}
+	if err := w.pulumi.Select(ctx, "local"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	w.orders(t, ctx, len(before)+6)
+	if got := w.liveHosts(t, ctx); got != 6 {
+		t.Errorf("%d services, want 6", got)
+	}
+	w.unchanged(t, ctx)
+	if err := w.edge(t, ctx).Prove(ctx, reader); err != nil {
+		t.Error(err)
+	}
+}
+
+// killed runs `pulumi up` and kills it, as a machine that loses power would, after a while.
+func (w *walk) killed(t *testing.T, ctx context.Context, after time.Duration) {
+	t.Helper()
+	if err := w.pulumi.Select(ctx, "local"); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(ctx, w.ws.Bin("pulumi"), "up", "--stack", "local", "--yes", "--skip-preview", "--non-interactive", "--color", "never")
+	command.Dir, command.Env = w.ws.Root, w.ws.Environ(w.ws.LocalEnv())
+	command.Stdout, command.Stderr = w.log, w.log
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.WaitDelay = 10 * time.Second
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(after)
+	if err := command.Process.Kill(); err != nil {
+		t.Logf("the run had ended before it could be killed: %v", err)
+	}
+	_ = command.Wait()
+}
+
+func (w *walk) down(t *testing.T, ctx context.Context) {
+	if _, err := w.havre(ctx, "down"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.havre(ctx, "down")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "nothing to do") {
+		t.Errorf("a second down says %q, want that there is nothing to do", out)
+	}
+	for _, command := range [][]string{{"ip", "-brief", "link"}, {"ip", "netns"}, {"cat", "/proc/mounts"}} {
+		out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v: %s", command, err, out)
+		}
+		for line := range strings.Lines(string(out)) {
+			if strings.HasPrefix(line, "hv") || strings.Contains(line, w.ws.Path("build")) {
+				t.Errorf("left behind: %s", line)
+			}
+		}
+	}
+}
