@@ -2,6 +2,7 @@ package coredns_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"net/netip"
 	"strings"
@@ -37,7 +38,7 @@ func run(mode hosttest.Mode, args coredns.Args) (*hosttest.Engine, error) {
 	return e, e.Run(mode, func(ctx *pulumi.Context) error {
 		c, err := coredns.New(ctx, "coredns", args)
 		if err == nil && len(c.Resources()) != 7 {
-			panic("not all resources are exposed")
+			return errors.New("not all resources are exposed")
 		}
 		return err
 	})

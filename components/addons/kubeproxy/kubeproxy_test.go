@@ -2,6 +2,7 @@ package kubeproxy_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"net/netip"
 	"strings"
@@ -31,7 +32,7 @@ func run(mode hosttest.Mode, args kubeproxy.Args) (*hosttest.Engine, error) {
 	return e, e.Run(mode, func(ctx *pulumi.Context) error {
 		c, err := kubeproxy.New(ctx, "kube-proxy", args)
 		if err == nil && len(c.Resources()) != 4 {
-			panic("not all resources are exposed")
+			return errors.New("not all resources are exposed")
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package metricsserver_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func run(mode hosttest.Mode, args metricsserver.Args) (*hosttest.Engine, error) 
 	return e, e.Run(mode, func(ctx *pulumi.Context) error {
 		c, err := metricsserver.New(ctx, "metrics-server", args)
 		if err == nil && len(c.Resources()) != 10 {
-			panic("not all resources are exposed")
+			return errors.New("not all resources are exposed")
 		}
 		return err
 	})
