@@ -140,6 +140,8 @@ func (s Simulators) env() map[string]string {
 		"OVH_APPLICATION_SECRET":   "sandbox-application-secret",
 		"OVH_CONSUMER_KEY":         "sandbox-consumer-key",
 		"OVHMETAL_POLL":            "0.2",
+		"OVHMETAL_RATE":            "200",
+		"OVHMETAL_CACHE":           filepath.Join(s.Folder, "ovhmetal"),
 		"CLOUDFLARE_API_TOKEN":     CloudflareToken,
 		"CLOUDFLARE_API_HOSTNAME":  s.Cloudflare,
 		"CLOUDFLARE_API_BASE_PATH": "/client/v4",
