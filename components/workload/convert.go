@@ -151,6 +151,9 @@ func volume(v pod.VolumeSpec) *corev1.VolumeArgs {
 	if e := v.EmptyDir; e != nil {
 		out.EmptyDir = &corev1.EmptyDirVolumeSourceArgs{Medium: text(e.Medium), SizeLimit: pulumi.String(e.SizeLimit)}
 	}
+	if h := v.HostPath; h != nil {
+		out.HostPath = &corev1.HostPathVolumeSourceArgs{Path: pulumi.String(h.Path), Type: pulumi.String(h.Type)}
+	}
 	if s := v.Secret; s != nil {
 		out.Secret = &corev1.SecretVolumeSourceArgs{DefaultMode: pulumi.Int(s.DefaultMode), SecretName: pulumi.String(s.SecretName)}
 	}

@@ -74,7 +74,7 @@ func TestDaemonSetRefuses(t *testing.T) {
 	args.MaxUnavailable = -1
 	args.Network.DNS = true
 	args.Pod.Kind = pod.Service
-	expect(t, "several", args.Validate(), "the pod's kind is 0; give pod.Agent\nnetwork: a pod on the host's network has no network policy; leave it empty and use the host's firewall\nmax unavailable -1: give 1 or more")
+	expect(t, "several", args.Validate(), "the pod's kind is 0; give pod.Agent\nnetwork: a pod on the host's network has no network policy; leave it empty and use the host's firewall\nvolume \"kept\": host folder \"/var/lib/havre/agent\"; only an agent may have one, and only below /var/lib/havre/\nmax unavailable -1: give 1 or more")
 }
 
 func TestCronJobRefuses(t *testing.T) {

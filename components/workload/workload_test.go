@@ -43,6 +43,7 @@ func agent() pod.Pod {
 	p.NodeSelector = map[string]string{"role": "edge"}
 	p.Tolerations = []pod.Toleration{{Key: "k", Value: "v", Effect: "NoSchedule"}, {Effect: "NoExecute"}}
 	p.PriorityClass = "high"
+	p.Volumes = append(p.Volumes, pod.Volume{Name: "kept", Path: "/kept", HostFolder: "/var/lib/havre/agent"})
 	return p
 }
 

@@ -104,7 +104,7 @@ func (p Pod) container() Container {
 		c.Ports = append(c.Ports, spec)
 	}
 	for _, v := range p.Volumes {
-		c.VolumeMounts = append(c.VolumeMounts, VolumeMount{MountPath: v.Path, Name: v.Name, ReadOnly: v.Scratch == 0})
+		c.VolumeMounts = append(c.VolumeMounts, VolumeMount{MountPath: v.Path, Name: v.Name, ReadOnly: v.ConfigMap != "" || v.Secret != ""})
 	}
 	return c
 }
@@ -142,6 +142,8 @@ func (v Volume) spec() VolumeSpec {
 		s.ConfigMap = &ConfigMapSource{DefaultMode: configMode, Name: v.ConfigMap}
 	case v.Secret != "":
 		s.Secret = &SecretSource{DefaultMode: secretMode, SecretName: v.Secret}
+	case v.HostFolder != "":
+		s.HostPath = &HostPathSource{Path: v.HostFolder, Type: "DirectoryOrCreate"}
 	default:
 		s.EmptyDir = &EmptyDirSource{SizeLimit: v.Scratch.String()}
 		if v.InMemory {

@@ -129,6 +129,7 @@ type VolumeMount struct {
 type VolumeSpec struct {
 	ConfigMap *ConfigMapSource `json:"configMap,omitempty"`
 	EmptyDir  *EmptyDirSource  `json:"emptyDir,omitempty"`
+	HostPath  *HostPathSource  `json:"hostPath,omitempty"`
 	Name      string           `json:"name"`
 	Secret    *SecretSource    `json:"secret,omitempty"`
 }
@@ -149,6 +150,12 @@ type SecretSource struct {
 type EmptyDirSource struct {
 	Medium    string `json:"medium,omitempty"`
 	SizeLimit string `json:"sizeLimit"`
+}
+
+// HostPathSource is a HostPathVolumeSource.
+type HostPathSource struct {
+	Path string `json:"path"`
+	Type string `json:"type"`
 }
 
 // TolerationSpec is a Toleration.

@@ -102,7 +102,10 @@ type Env struct {
 	Field       string
 }
 
-// Volume is a folder in the container. Exactly one of ConfigMap, Secret and Scratch says what is in it.
+// HostFolders is where agents may keep something on their node.
+const HostFolders = "/var/lib/havre/"
+
+// Volume is a folder in the container. Exactly one of ConfigMap, Secret, Scratch and HostFolder says what is in it.
 type Volume struct {
 	Name, Path string
 	// ConfigMap and Secret are names of objects in the pod's namespace; such a folder is read-only.
@@ -110,6 +113,8 @@ type Volume struct {
 	// Scratch is the size limit of an empty, writable folder that ends with the pod. InMemory puts it on a tmpfs, whose bytes count as the pod's memory.
 	Scratch  Bytes
 	InMemory bool
+	// HostFolder is a folder below HostFolders on the node, made when it is missing and kept when the pod goes. For agents only.
+	HostFolder string
 }
 
 // Toleration lets the pod on nodes with a taint. An empty Value tolerates any.
@@ -326,16 +331,19 @@ func (p Pod) validateVolumes() error {
 		}
 		names[v.Name], paths[v.Path] = true, v.Name
 		sources := 0
-		for _, given := range []bool{v.ConfigMap != "", v.Secret != "", v.Scratch != 0} {
+		for _, given := range []bool{v.ConfigMap != "", v.Secret != "", v.Scratch != 0, v.HostFolder != ""} {
 			if given {
 				sources++
 			}
 		}
 		if sources != 1 {
-			errs = append(errs, fmt.Errorf("volume %q has %d sources; give one of a ConfigMap, a Secret and a scratch size", v.Name, sources))
+			errs = append(errs, fmt.Errorf("volume %q has %d sources; give one of a ConfigMap, a Secret, a scratch size and a host folder", v.Name, sources))
 		}
 		if v.Scratch < 0 {
 			errs = append(errs, fmt.Errorf("volume %q: scratch size %s; give more than zero", v.Name, v.Scratch))
+		}
+		if v.HostFolder != "" && (p.Kind != Agent || !strings.HasPrefix(v.HostFolder, HostFolders) || path.Clean(v.HostFolder) != v.HostFolder) {
+			errs = append(errs, fmt.Errorf("volume %q: host folder %q; only an agent may have one, and only below %s", v.Name, v.HostFolder, HostFolders))
 		}
 		if v.InMemory && v.Scratch == 0 {
 			errs = append(errs, fmt.Errorf("volume %q: only a scratch folder can be in memory", v.Name))

@@ -35,7 +35,7 @@ func agent() pod.Pod {
 		Readiness: &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1"}, Liveness: &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1"},
 		Startup:     &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1", Every: time.Second, Failures: 60},
 		Resources:   pod.Resources{CPU: 100, CPULimit: 1000, Memory: 64 * pod.MiB, MemoryLimit: 256 * pod.MiB},
-		Volumes:     []pod.Volume{{Name: "tls", Path: "/etc/tls", Secret: "edge"}, {Name: "data", Path: "/data", Scratch: 16 * pod.MiB, InMemory: true}},
+		Volumes:     []pod.Volume{{Name: "tls", Path: "/etc/tls", Secret: "edge"}, {Name: "data", Path: "/data", Scratch: 16 * pod.MiB, InMemory: true}, {Name: "kept", Path: "/kept", HostFolder: "/var/lib/havre/edge"}},
 		RootBecause: "ports below 1024 on the host's network", BindLowPorts: true, HostNetwork: true,
 		NodeSelector: map[string]string{"node-role.kubernetes.io/edge": ""},
 		Tolerations:  []pod.Toleration{{Key: "dedicated", Value: "edge", Effect: "NoSchedule"}, {Effect: "NoExecute"}},
@@ -141,10 +141,13 @@ func TestValidate(t *testing.T) {
 		{"volume twice", func(p *pod.Pod) { p.Volumes[1].Name = "config" }, `volume "config" is given twice; name each once`},
 		{"volume path", func(p *pod.Pod) { p.Volumes[0].Path = "etc/../x" }, `volume "config": path "etc/../x" is not a clean absolute folder below /; give one such as /etc/renderer`},
 		{"volume path twice", func(p *pod.Pod) { p.Volumes[0].Path = "/tmp" }, `volume "tmp": path "/tmp" is "config"'s already; give each its own`},
-		{"volume sources", func(p *pod.Pod) { p.Volumes[0].Secret = "x" }, `volume "config" has 2 sources; give one of a ConfigMap, a Secret and a scratch size`},
-		{"volume no source", func(p *pod.Pod) { p.Volumes[1].Scratch = 0 }, `volume "tmp" has 0 sources; give one of a ConfigMap, a Secret and a scratch size`},
+		{"volume sources", func(p *pod.Pod) { p.Volumes[0].Secret = "x" }, `volume "config" has 2 sources; give one of a ConfigMap, a Secret, a scratch size and a host folder`},
+		{"volume no source", func(p *pod.Pod) { p.Volumes[1].Scratch = 0 }, `volume "tmp" has 0 sources; give one of a ConfigMap, a Secret, a scratch size and a host folder`},
 		{"volume size", func(p *pod.Pod) { p.Volumes[1].Scratch = -1 }, `volume "tmp": scratch size -1; give more than zero`},
 		{"volume memory", func(p *pod.Pod) { p.Volumes[0].InMemory = true }, `volume "config": only a scratch folder can be in memory`},
+		{"volume on the node", func(p *pod.Pod) {
+			p.Volumes[1] = pod.Volume{Name: "tmp", Path: "/tmp", HostFolder: "/var/lib/havre/x"}
+		}, `volume "tmp": host folder "/var/lib/havre/x"; only an agent may have one, and only below /var/lib/havre/`},
 		{"grace short", func(p *pod.Pod) { p.Grace = time.Millisecond }, "grace 1ms: give 1s to 1h in whole seconds"},
 		{"grace long", func(p *pod.Pod) { p.Grace = 2 * time.Hour }, "grace 2h0m0s: give 1s to 1h in whole seconds"},
 		{"user", func(p *pod.Pod) { p.User = -1 }, "user -1: give 1 to 2147483647, or 0 for 65532"},
@@ -166,6 +169,17 @@ func TestValidate(t *testing.T) {
 	for _, p := range []pod.Pod{service(), agent(), task()} {
 		if err := p.Validate(); err != nil {
 			t.Errorf("%s: %v", p.App, err)
+		}
+	}
+}
+
+func TestHostFoldersStayInTheirPlace(t *testing.T) {
+	for _, folder := range []string{"/var/lib/havre", "/var/lib/havre/../kubelet", "/etc", "var/lib/havre/x"} {
+		p := agent()
+		p.Volumes[2].HostFolder = folder
+		want := `volume "kept": host folder "` + folder + `"; only an agent may have one, and only below /var/lib/havre/`
+		if err := p.Validate(); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
 }

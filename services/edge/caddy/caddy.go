@@ -1,0 +1,324 @@
+// Package caddy renders the configuration of the edge's Caddy: JSON, which is Caddy's own language, from typed Go.
+//
+// It is pure. The types below are the small part of Caddy's schema (version 2.11, https://caddyserver.com/docs/json/) that the edge uses, with Caddy's names;
+// Caddy refuses a field it does not know, so a misspelt one fails at its start. What a reader would get wrong: nothing in the configuration names a
+// node or an address of one. It is the same on every node and stays the same when a node comes, or adding a worker would restart every edge.
+package caddy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Options describe an edge.
+type Options struct {
+	// HTTPPort redirects to HTTPSPort, on every address of the node.
+	HTTPPort, HTTPSPort int
+	// HealthPort serves /healthz and /metrics on 127.0.0.1.
+	HealthPort int
+	Sites      []Site
+	// Certificate and ACME say where certificates come from; exactly one is given.
+	Certificate *Certificate
+	ACME        *ACME
+	// TrustedProxies are the networks of a front door whose CF-Connecting-IP header is believed.
+	TrustedProxies []netip.Prefix
+	// Grace bounds the wait for requests under way when Caddy ends.
+	Grace time.Duration
+}
+
+// Site is a set of host names with one service behind it.
+type Site struct {
+	// Hosts are the names it answers to. With a Certificate it also answers to any other name and to addresses, which is for the local stack and
+	// for a node's own checks.
+	Hosts []string
+	// Paths are what it lets through, such as "/v1/*"; everything else is 404 at the edge.
+	Paths []string
+	// Upstream is the headless Service behind it: each request goes to the ready pod with the fewest requests under way. A Service with an address of its own
+	// would balance connections instead, and a new pod would see no traffic while old connections last.
+	Upstream string
+	// Fallback is asked while Upstream cannot be looked up: the Service with an address of its own.
+	Fallback string
+	// Port is the TCP port of both.
+	Port int
+}
+
+// Certificate is one certificate for everything, from files.
+type Certificate struct {
+	CertificateFile, KeyFile string
+	// ServerName is one of the certificate's names. It is taken for clients that send no server name, or another one.
+	ServerName string
+}
+
+// ACME takes a certificate for each host from a public authority.
+type ACME struct {
+	// Email is where the authority sends warnings.
+	Email string
+	// Directory is the authority's address; Let's Encrypt's when empty.
+	Directory string
+	// Storage is a folder that outlives the process: an authority gives five equal certificates a week.
+	Storage string
+}
+
+var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
+
+// Validate reports everything that is wrong, joined.
+func (o Options) Validate() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	seen := map[int]string{}
+	for _, p := range []struct {
+		name   string
+		number int
+	}{{"HTTP port", o.HTTPPort}, {"HTTPS port", o.HTTPSPort}, {"health port", o.HealthPort}} {
+		if p.number < 1 || p.number > 65535 {
+			fail("%s %d is outside 1–65535", p.name, p.number)
+		} else if other, ok := seen[p.number]; ok {
+			fail("%s %d is the %s already; give each its own", p.name, p.number, other)
+		}
+		seen[p.number] = p.name
+	}
+	if (o.Certificate == nil) == (o.ACME == nil) {
+		fail("certificates: give a certificate or ACME, one of them")
+	}
+	if c := o.Certificate; c != nil {
+		if c.CertificateFile == "" || c.KeyFile == "" {
+			fail("certificate: file %q with key %q; give both", c.CertificateFile, c.KeyFile)
+		}
+		if !hostName.MatchString(c.ServerName) {
+			fail("certificate: server name %q is not a DNS name; give one of the certificate's names", c.ServerName)
+		}
+	}
+	if a := o.ACME; a != nil {
+		if a.Email == "" {
+			fail("ACME: email is missing; the authority writes to it before a certificate ends")
+		}
+		if a.Storage == "" {
+			fail("ACME: storage is missing; give a folder that outlives the process")
+		}
+	}
+	if o.Grace < 0 {
+		fail("grace %s: give 0 or more", o.Grace)
+	}
+	if len(o.Sites) == 0 {
+		fail("sites: none given; give at least one")
+	}
+	hosts := map[string]bool{}
+	for i, s := range o.Sites {
+		errs = append(errs, s.validate(i, hosts))
+	}
+	for _, p := range o.TrustedProxies {
+		if p != p.Masked() || p.Bits() == 0 {
+			fail("trusted proxies: %s has host bits or is everyone; give a network", p)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s Site) validate(i int, hosts map[string]bool) error {
+	var errs []error
+	fail := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("site %d: "+format, append([]any{i}, args...)...))
+	}
+	if len(s.Hosts) == 0 {
+		fail("no hosts given; give at least one")
+	}
+	for _, host := range s.Hosts {
+		if !hostName.MatchString(host) {
+			fail("host %q is not a DNS name", host)
+		}
+		if hosts[host] {
+			fail("host %q is given twice", host)
+		}
+		hosts[host] = true
+	}
+	if len(s.Paths) == 0 {
+		fail("no paths given; give at least one, such as /v1/*")
+	}
+	for _, path := range s.Paths {
+		if path == "" || path[0] != '/' {
+			fail("path %q has no leading slash", path)
+		}
+	}
+	for _, upstream := range []string{s.Upstream, s.Fallback} {
+		if !hostName.MatchString(upstream) {
+			fail("upstream %q is not a Service's full name; give one such as renderer.render.svc.cluster.local", upstream)
+		}
+	}
+	if s.Port < 1 || s.Port > 65535 {
+		fail("port %d is outside 1–65535", s.Port)
+	}
+	return errors.Join(errs...)
+}
+
+// Render is the configuration as Caddy reads it, or Validate's error.
+func Render(o Options) (string, error) {
+	if err := o.Validate(); err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(o.config(), "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("render the edge's configuration: %w", err)
+	}
+	return string(text) + "\n", nil
+}
+
+func (o Options) config() config {
+	c := config{
+		// The admin endpoint could replace the whole configuration without a password, and every process of the node could reach it.
+		Admin:   admin{Disabled: true, Config: adminConfig{Persist: false}},
+		Logging: logging{Logs: map[string]logger{"default": {Writer: output{"stdout"}, Encoder: format{"json"}, Level: "INFO"}}},
+	}
+	c.Apps.HTTP = httpApp{
+		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, GracePeriod: duration(o.Grace), Metrics: &struct{}{},
+		Servers: map[string]server{"edge": o.edge(), "health": o.health(), "redirect": o.redirect()},
+	}
+	if cert := o.Certificate; cert != nil {
+		c.Apps.TLS.Certificates = &certificates{LoadFiles: []certificateFile{{Certificate: cert.CertificateFile, Key: cert.KeyFile}}}
+	}
+	if acme := o.ACME; acme != nil {
+		c.Storage = &storage{Module: "file_system", Root: acme.Storage}
+		c.Apps.TLS.Automation = &automation{Policies: []policy{{
+			Subjects: o.hosts(), Issuers: []issuer{{Module: "acme", Email: acme.Email, CA: acme.Directory}},
+		}}}
+	}
+	return c
+}
+
+func (o Options) hosts() []string {
+	var hosts []string
+	for _, s := range o.Sites {
+		hosts = append(hosts, s.Hosts...)
+	}
+	slices.Sort(hosts)
+	return hosts
+}
+
+// edge is the server that readers' requests meet.
+func (o Options) edge() server {
+	s := server{
+		Listen:            []string{":" + strconv.Itoa(o.HTTPSPort)},
+		ReadHeaderTimeout: duration(5 * time.Second),
+		ReadTimeout:       duration(10 * time.Second),
+		WriteTimeout:      duration(30 * time.Second),
+		IdleTimeout:       duration(5 * time.Minute),
+		MaxHeaderBytes:    32 << 10,
+		// HTTP/3 would need UDP through firewall and front door, and the front door speaks HTTP/2 to us.
+		Protocols: []string{"h1", "h2"},
+		Logs:      &struct{}{},
+		Errors:    &errorRoutes{Routes: []route{{Handle: []any{failure()}}}},
+		// A policy must be there, or the server would not speak TLS with automation off.
+		TLSConnectionPolicies: []connectionPolicy{{}},
+		AutomaticHTTPS:        &automaticHTTPS{DisableRedirects: true},
+	}
+	if o.Certificate != nil {
+		s.AutomaticHTTPS = &automaticHTTPS{Disable: true}
+		s.TLSConnectionPolicies = []connectionPolicy{{DefaultSNI: o.Certificate.ServerName, FallbackSNI: o.Certificate.ServerName}}
+	}
+	if len(o.TrustedProxies) > 0 {
+		s.TrustedProxies = &proxies{Source: "static", Ranges: texts(o.TrustedProxies)}
+		s.ClientIPHeaders = []string{"CF-Connecting-IP"}
+	}
+	for i, site := range o.Sites {
+		m := match{Host: slices.Clone(site.Hosts), Path: slices.Clone(site.Paths)}
+		if o.Certificate != nil && i == len(o.Sites)-1 {
+			// The last one, so that a name that another site has goes there.
+			m.Host = nil
+		}
+		s.Routes = append(s.Routes, route{Match: []match{m}, Handle: []any{o.headers(), site.proxy()}, Terminal: true})
+	}
+	s.Routes = append(s.Routes, route{Handle: []any{staticResponse{Handler: "static_response", StatusCode: "404", Body: "nothing is served here\n"}}})
+	return s
+}
+
+func (o Options) headers() headers {
+	set := map[string][]string{"X-Content-Type-Options": {"nosniff"}}
+	if o.ACME != nil {
+		// Only where the certificate is one that browsers take: an own authority's would lock them out for a year.
+		set["Strict-Transport-Security"] = []string{"max-age=31536000"}
+	}
+	return headers{Handler: "headers", Response: responseHeaders{Deferred: true, Set: set, Delete: []string{"Server", "Via"}}}
+}
+
+func (s Site) proxy() reverseProxy {
+	return reverseProxy{
+		Handler: "reverse_proxy",
+		// The final dots keep the resolver from trying the cluster's search domains first.
+		DynamicUpstreams: dynamicUpstreams{
+			Source: "a", Name: s.Upstream + ".", Port: strconv.Itoa(s.Port), Refresh: duration(2 * time.Second), Versions: versions{IPv4: true},
+		},
+		Upstreams: []upstream{{Dial: s.Fallback + ".:" + strconv.Itoa(s.Port)}},
+		LoadBalancing: loadBalancing{
+			SelectionPolicy: selection{"least_conn"}, Retries: 2, TryDuration: duration(3 * time.Second), TryInterval: duration(100 * time.Millisecond),
+			// A connection that fails is tried elsewhere in any case; a request that was under way only where doing it twice is harmless.
+			RetryMatch: []match{{Method: []string{"GET", "HEAD"}}},
+		},
+		// Connections only: a busy pod's 503 is an answer, and taking the pod away would bury the others.
+		HealthChecks: healthChecks{Passive: passive{FailDuration: duration(5 * time.Second), MaxFails: 2}},
+		Transport: transport{
+			Protocol: "http", DialTimeout: duration(time.Second), ResponseHeaderTimeout: duration(10 * time.Second), Compression: false,
+			KeepAlive: keepAlive{Enabled: true, IdleTimeout: duration(time.Minute), MaxIdleConnsPerHost: 256},
+		},
+	}
+}
+
+// failure answers what the edge itself could not do: no pod answered, in most cases.
+func failure() subroute {
+	return subroute{Handler: "subroute", Routes: []route{{Handle: []any{
+		headers{Handler: "headers", Response: responseHeaders{Set: map[string][]string{"Cache-Control": {"no-store"}, "Retry-After": {"1"}}}},
+		staticResponse{Handler: "static_response", StatusCode: "{http.error.status_code}", Body: "{http.error.status_code} {http.error.status_text}: ask again in a second\n"},
+	}}}}
+}
+
+// redirect sends plain HTTP to HTTPS. An ACME challenge is answered before any route.
+func (o Options) redirect() server {
+	target := "https://{http.request.host}{http.request.uri}"
+	if o.HTTPSPort != 443 {
+		target = "https://{http.request.host}:" + strconv.Itoa(o.HTTPSPort) + "{http.request.uri}"
+	}
+	return server{
+		Listen:            []string{":" + strconv.Itoa(o.HTTPPort)},
+		ReadHeaderTimeout: duration(5 * time.Second),
+		ReadTimeout:       duration(10 * time.Second),
+		WriteTimeout:      duration(10 * time.Second),
+		IdleTimeout:       duration(30 * time.Second),
+		MaxHeaderBytes:    32 << 10,
+		Protocols:         []string{"h1"},
+		AutomaticHTTPS:    &automaticHTTPS{Disable: true},
+		Routes: []route{{Handle: []any{staticResponse{
+			Handler: "static_response", StatusCode: "308", Headers: map[string][]string{"Location": {target}, "Connection": {"close"}},
+		}}}},
+	}
+}
+
+// health answers probes and scrapes from the node itself.
+func (o Options) health() server {
+	return server{
+		Listen:            []string{"127.0.0.1:" + strconv.Itoa(o.HealthPort)},
+		ReadHeaderTimeout: duration(5 * time.Second),
+		ReadTimeout:       duration(10 * time.Second),
+		WriteTimeout:      duration(10 * time.Second),
+		IdleTimeout:       duration(30 * time.Second),
+		Protocols:         []string{"h1"},
+		AutomaticHTTPS:    &automaticHTTPS{Disable: true},
+		Routes: []route{
+			{Match: []match{{Path: []string{"/metrics"}}}, Handle: []any{metricsHandler{Handler: "metrics"}}, Terminal: true},
+			{Match: []match{{Path: []string{"/healthz"}}}, Handle: []any{staticResponse{Handler: "static_response", StatusCode: "200", Body: "ok\n"}}, Terminal: true},
+			{Handle: []any{staticResponse{Handler: "static_response", StatusCode: "404", Body: "/healthz and /metrics are served here\n"}}},
+		},
+	}
+}
+
+func texts(prefixes []netip.Prefix) []string {
+	out := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		out[i] = p.String()
+	}
+	slices.Sort(out)
+	return out
+}
