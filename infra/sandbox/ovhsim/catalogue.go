@@ -130,7 +130,7 @@ func (p *plan) amount(capacity, mode string, rise int, now time.Time) (original,
 	return 0, 0, false
 }
 
-// months translates a mode and a duration, P1M or P12M.
+// sold says whether a pricing mode goes with a duration: default by the month, upfront12 by the year.
 func sold(mode, duration string) bool {
 	switch mode {
 	case "default":
@@ -228,7 +228,6 @@ var places = map[string]place{
 	"syd": {"syd1", "ap-southeast-syd", "asia", "au", "os-syd1", "au"},
 	"de":  {"lim3", "eu-west-lim", "europe", "de", "os-de2", "de"},
 	"uk":  {"eri1", "eu-west-eri", "europe", "gb", "os-uk2", "uk"},
-	// Milan's Open Stack region is not in the enumeration of addresses' countries as "it" only: OVH geolocates it in Italy.
 	"eu-south-mil": {"mr901", "eu-south-mil", "europe", "it", "os-mil1", "it"},
 }
 

@@ -93,3 +93,28 @@ func TestWildcard(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentation holds the table of routes to what is served.
+func TestDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/ovh-routes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]int{}
+	for _, line := range strings.Split(string(text), "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) == 6 && strings.HasPrefix(cells[1], " `") {
+			documented[strings.Trim(cells[1], " `")]++
+		}
+	}
+	for _, r := range Routes() {
+		name := r.Method + " " + r.Path
+		if documented[name] != 1 {
+			t.Errorf("docs/ovh-routes.md names %s %d times, wanted once", name, documented[name])
+		}
+		delete(documented, name)
+	}
+	for _, name := range sortedKeys(documented) {
+		t.Errorf("docs/ovh-routes.md names %s, which the simulator does not serve", name)
+	}
+}

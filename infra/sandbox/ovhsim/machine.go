@@ -45,9 +45,9 @@ type Machines interface {
 	Install(ctx context.Context, m Machine) error
 	// Remove stops the host and drops its disk, because its service ended. A host that is not there is no error.
 	Remove(ctx context.Context, serviceName string) error
-	// Attach plugs the private interface into the private network, or pulls it.
+	// Attach plugs the private interface of an installed host into the private network, or pulls it. A host that is installed later gets Machine.Vrack instead.
 	Attach(ctx context.Context, serviceName string, attached bool) error
-	// MAC is the address of the public or the private interface; it never changes for a service name.
+	// MAC is the address of the public or the private interface; it never changes for a service name. It must not wait, nor call the simulator back.
 	MAC(serviceName string, private bool) string
 }
 
