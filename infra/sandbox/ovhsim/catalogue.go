@@ -217,17 +217,17 @@ func subsidiary(code string) error {
 type place struct{ datacenter, region, zone, country, cluster, geolocation string }
 
 var places = map[string]place{
-	"rbx": {"rbx8", "eu-west-rbx", "europe", "fr", "os-rbx1", "fr"},
-	"gra": {"gra3", "eu-west-gra", "europe", "fr", "os-gra6", "fr"},
-	"sbg": {"sbg5", "eu-west-sbg", "europe", "fr", "os-sbg7", "fr"},
-	"fra": {"lim3", "eu-west-lim", "europe", "de", "os-de2", "de"},
-	"lon": {"eri1", "eu-west-eri", "europe", "gb", "os-uk2", "uk"},
-	"waw": {"waw1", "eu-central-waw", "europe", "pl", "os-waw2", "pl"},
-	"bhs": {"bhs8", "ca-east-bhs", "canada", "ca", "os-bhs7", "ca"},
-	"sgp": {"sgp1", "ap-southeast-sgp", "asia", "sg", "os-sgp1", "sg"},
-	"syd": {"syd1", "ap-southeast-syd", "asia", "au", "os-syd1", "au"},
-	"de":  {"lim3", "eu-west-lim", "europe", "de", "os-de2", "de"},
-	"uk":  {"eri1", "eu-west-eri", "europe", "gb", "os-uk2", "uk"},
+	"rbx":          {"rbx8", "eu-west-rbx", "europe", "fr", "os-rbx1", "fr"},
+	"gra":          {"gra3", "eu-west-gra", "europe", "fr", "os-gra6", "fr"},
+	"sbg":          {"sbg5", "eu-west-sbg", "europe", "fr", "os-sbg7", "fr"},
+	"fra":          {"lim3", "eu-west-lim", "europe", "de", "os-de2", "de"},
+	"lon":          {"eri1", "eu-west-eri", "europe", "gb", "os-uk2", "uk"},
+	"waw":          {"waw1", "eu-central-waw", "europe", "pl", "os-waw2", "pl"},
+	"bhs":          {"bhs8", "ca-east-bhs", "canada", "ca", "os-bhs7", "ca"},
+	"sgp":          {"sgp1", "ap-southeast-sgp", "asia", "sg", "os-sgp1", "sg"},
+	"syd":          {"syd1", "ap-southeast-syd", "asia", "au", "os-syd1", "au"},
+	"de":           {"lim3", "eu-west-lim", "europe", "de", "os-de2", "de"},
+	"uk":           {"eri1", "eu-west-eri", "europe", "gb", "os-uk2", "uk"},
 	"eu-south-mil": {"mr901", "eu-south-mil", "europe", "it", "os-mil1", "it"},
 }
 
