@@ -183,6 +183,7 @@ var brokenNetworks = []broken{
 		`runtime: SharedCores is for the containers of a sandbox, and stack prod has real hosts; remove it in stacks/production.go`,
 	}},
 	{name: "sandbox forgotten", base: "local", change: func(s *Stack) { s.Sandbox = false }, want: []string{
+		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/local.go`,
 		`runtime: CgroupDriver cgroupfs is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: CgroupV1 is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: RestrictOOMScoreAdj is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,

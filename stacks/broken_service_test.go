@@ -171,6 +171,12 @@ var brokenServices = []broken{
 	{name: "database forked from nowhere", base: "staging", change: func(s *Stack) { s.Database.ForkOf = "production" }, want: []string{
 		`database: a fork of stack "production", which is not described; wanted one of local, prod, staging: mend Database.ForkOf in stacks/staging.go`,
 	}},
+	{name: "zone ID missing", base: "prod", change: func(s *Stack) { s.DNS.ZoneID = "" }, want: []string{
+		`dns: zone ID "" is not 32 hexadecimal digits; set DNS.ZoneID to what Cloudflare's overview page of havre.example shows in stacks/production.go`,
+	}},
+	{name: "no resolver", base: "prod", change: func(s *Stack) { s.Services.Resolvers = nil }, want: []string{
+		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/production.go`,
+	}},
 	{name: "zone malformed", base: "prod", change: func(s *Stack) { s.DNS.Zone = "example" }, want: []string{
 		`dns: zone "example" is not a domain name; set DNS.Zone in stacks/production.go`,
 	}},
@@ -253,6 +259,7 @@ var brokenServices = []broken{
 		`network Mesh.CIDR: invalid Prefix is not an IPv4 range; set it in stacks/`,
 		`network Pods.CIDR: invalid Prefix is not an IPv4 range; set it in stacks/`,
 		`network Services.CIDR: invalid Prefix is not an IPv4 range; set it in stacks/`,
+		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/`,
 		`network Services.Domain: "" is not a domain name; use cluster.local in stacks/`,
 		`mesh: interface "" is not an interface's name of at most 15 letters and digits; use wg0 in stacks/`,
 		`mesh: UDP port 0 is not from 1024 to 65535; change Mesh.Port in stacks/`,

@@ -42,8 +42,11 @@ func Production() Stack {
 			PathMTU:   1500,
 			MTU:       1420,
 		},
-		Pods:           Pods{CIDR: netip.MustParsePrefix("10.81.0.0/16"), MTU: 1420, Network: "bridge"},
-		Services:       Services{CIDR: netip.MustParsePrefix("10.82.0.0/16"), Domain: "cluster.local"},
+		Pods: Pods{CIDR: netip.MustParsePrefix("10.81.0.0/16"), MTU: 1420, Network: "bridge"},
+		Services: Services{CIDR: netip.MustParsePrefix("10.82.0.0/16"), Domain: "cluster.local",
+			// OVH's own resolver, in every data centre.
+			Resolvers: []netip.Addr{netip.MustParseAddr("213.186.33.99")},
+		},
 		PrivateNetwork: PrivateNetwork{Vrack: "pn-1000001", CIDR: netip.MustParsePrefix("10.90.0.0/16")},
 		Cluster: Cluster{
 			KubernetesVersion: "1.36.3",
@@ -78,6 +81,7 @@ func Production() Stack {
 		Database: Database{Engine: "postgresql", Version: "17"},
 		DNS: DNS{
 			Zone:    "havre.example",
+			ZoneID:  "0c6886f2105709cd06c75ce81e26ff99",
 			Records: []Record{{Name: "pictures.havre.example", Role: RoleEdge, Proxied: true}},
 		},
 	}

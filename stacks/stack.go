@@ -183,6 +183,8 @@ type Services struct {
 	CIDR netip.Prefix
 	// Domain is the cluster's DNS domain, "cluster.local".
 	Domain string
+	// Resolvers answer cluster DNS for names outside the cluster; none refuses such names, which only a sandbox may.
+	Resolvers []netip.Addr
 }
 
 // PrivateNetwork is OVH's vRack between dedicated servers of all sites.
@@ -312,7 +314,9 @@ type Database struct {
 
 // DNS is the zone at Cloudflare.
 type DNS struct {
-	Zone    string
+	Zone string
+	// ZoneID is Cloudflare's identifier of the zone, 32 hexadecimal digits; its overview page shows it.
+	ZoneID  string
 	Records []Record
 }
 

@@ -32,7 +32,7 @@ func stagingDifferences() []Difference {
 		{Path: "Render.PeakPerSecond", Why: "a third of production's peak on a third of its workers", Apply: func(s *Stack) { s.Render.PeakPerSecond = 1000 }},
 		{Path: "Database.ForkOf", Why: "a scrubbed copy of production's data", Apply: func(s *Stack) { s.Database.ForkOf = "prod" }},
 		{Path: "DNS", Why: "a zone of its own, so that its token cannot touch production's names", Apply: func(s *Stack) {
-			s.DNS.Zone = "havre-staging.example"
+			s.DNS.Zone, s.DNS.ZoneID = "havre-staging.example", "d0694d167dd126d12b3c9eeee2a4ca97"
 			s.DNS.Records = []Record{{Name: "pictures.havre-staging.example", Role: RoleEdge, Proxied: true}}
 		}},
 	}

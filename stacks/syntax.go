@@ -16,6 +16,7 @@ var (
 	versionSyntax   = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
 	majorSyntax     = regexp.MustCompile(`^[1-9][0-9]*$`)
 	emailSyntax     = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	zoneIDSyntax    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	timeZoneSyntax  = regexp.MustCompile(`^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+0-9-]*)+$`)
 )
 

@@ -68,6 +68,9 @@ func (v *validation) networks() {
 			}
 		}
 	}
+	if len(v.stack.Services.Resolvers) == 0 && !v.stack.Sandbox {
+		v.wrong("network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more")
+	}
 	if !isDomain(v.stack.Services.Domain) {
 		v.wrong("network Services.Domain: %q is not a domain name; use cluster.local", v.stack.Services.Domain)
 	}

@@ -162,6 +162,8 @@ func (v *validation) dns() {
 		v.wrong("dns: zone %q is not a domain name; set DNS.Zone", dns.Zone)
 		return
 	// RFC 6761 reserves .test: no public resolver answers it, and a sandbox must not publish addresses that are not its own.
+	case !zoneIDSyntax.MatchString(dns.ZoneID):
+		v.wrong("dns: zone ID %q is not 32 hexadecimal digits; set DNS.ZoneID to what Cloudflare's overview page of %s shows", dns.ZoneID, dns.Zone)
 	case v.stack.Sandbox && !inZone(dns.Zone, "test"):
 		v.wrong("dns: zone %s of a sandbox is not below .test, which is reserved for that; change DNS.Zone", dns.Zone)
 	case !v.stack.Sandbox && inZone(dns.Zone, "test"):
