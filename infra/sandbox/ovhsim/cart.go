@@ -185,24 +185,24 @@ type wanted struct {
 	Quantity    int    `json:"quantity"`
 }
 
-func (c *call) wanted(list []plan) (wanted, *plan, error) {
+func (c *call) wanted(list []plan) (wanted, error) {
 	var in wanted
 	if err := c.decode(&in); err != nil {
-		return in, nil, err
+		return in, err
 	}
 	p := findPlan(list, in.PlanCode)
 	if p == nil {
-		return in, nil, badRequest("Client::BadRequest", "Plan code not found %s", in.PlanCode)
+		return in, badRequest("Client::BadRequest", "Plan code not found %s", in.PlanCode)
 	}
 	if _, _, ok := p.amount("renew", in.PricingMode, 0, c.now); !ok || !sold(in.PricingMode, in.Duration) {
-		return in, nil, badRequest("Client::BadRequest", "Pricing mode %s with duration %s is not available for plan %s", in.PricingMode, in.Duration, in.PlanCode)
+		return in, badRequest("Client::BadRequest", "Pricing mode %s with duration %s is not available for plan %s", in.PricingMode, in.Duration, in.PlanCode)
 	}
 	for _, x := range p.Pricings {
 		if x.Quantity.Max != nil && in.Quantity > *x.Quantity.Max || in.Quantity < 1 {
-			return in, nil, badRequest("Client::BadRequest", "Quantity %d is not allowed for plan %s", in.Quantity, in.PlanCode)
+			return in, badRequest("Client::BadRequest", "Quantity %d is not allowed for plan %s", in.Quantity, in.PlanCode)
 		}
 	}
-	return in, p, nil
+	return in, nil
 }
 
 func (c *call) addItem() (any, error) {
@@ -214,7 +214,7 @@ func (c *call) addItem() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, _, err := c.wanted(cat.Plans)
+	in, err := c.wanted(cat.Plans)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (c *call) addOption() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, _, err := c.wanted(cat.Addons)
+	in, err := c.wanted(cat.Addons)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,8 @@ func vpsSize(code string) (cores, memory, disk int) {
 	number := func(path ...string) int {
 		var at any = p.Blobs
 		for _, key := range path {
-			switch x := at.(type) {
-			case map[string]any:
-				at = x[key]
+			if fields, ok := at.(object); ok {
+				at = fields[key]
 			}
 			if list, ok := at.([]any); ok && len(list) > 0 {
 				at = list[0]
