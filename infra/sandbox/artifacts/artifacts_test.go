@@ -90,7 +90,7 @@ func TestRegistryServesByTagAndDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := Catalogue{Images: []Built{built}, Blobs: store.Dir}.RegistryHandler()
+	handler, err := Catalogue{Images: []Built{built}, Blobs: store.Dir}.RegistryHandler(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,9 @@ var epoch = time.Unix(0, 0).UTC()
 
 // Build makes an image where the store does not have it from the same inputs already; made says which it was.
 func (s Store) Build(image Image) (built Built, made bool, err error) {
-	fail := func(err error) (Built, bool, error) { return Built{}, false, fmt.Errorf("image %s: %w", image.Name, err) }
+	fail := func(err error) (Built, bool, error) {
+		return Built{}, false, fmt.Errorf("image %s: %w", image.Name, err)
+	}
 	key, err := s.key(image)
 	if err != nil {
 		return fail(err)

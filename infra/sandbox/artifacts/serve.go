@@ -43,10 +43,10 @@ func (s Store) Stat(_ context.Context, _ string, hash v1.Hash) (int64, error) {
 }
 
 // RegistryHandler answers as an OCI registry that holds the catalogue's images, by tag and by digest, and takes no others.
-func (c Catalogue) RegistryHandler() (http.Handler, error) {
+func (c Catalogue) RegistryHandler(ctx context.Context) (http.Handler, error) {
 	handler := registry.New(registry.WithBlobHandler(Store{Dir: c.Blobs}), registry.Logger(log.New(io.Discard, "", 0)))
 	for _, image := range c.Images {
-		request, err := http.NewRequest(http.MethodPut, "/v2/"+image.Name+"/manifests/"+image.Tag, bytes.NewReader(image.Manifest))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPut, "/v2/"+image.Name+"/manifests/"+image.Tag, bytes.NewReader(image.Manifest))
 		if err != nil {
 			return nil, fmt.Errorf("registry: image %s: %w", image.Name, err)
 		}

@@ -152,7 +152,8 @@ func launch(ctx context.Context, folder, executable string, o Options) error {
 		return fmt.Errorf("daemon: %w", err)
 	}
 	defer log.Close()
-	command := exec.Command(executable, "sandbox", "daemon")
+	// It outlives the command that starts it, and so that command's context.
+	command := exec.CommandContext(context.WithoutCancel(ctx), executable, "sandbox", "daemon")
 	command.Dir = o.Root
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -171,7 +172,10 @@ func launch(ctx context.Context, folder, executable string, o Options) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("daemon: it ended while it started: %v; its log says last:\n%s", err, logTail(folder))
+			if err == nil {
+				err = errors.New("without an error")
+			}
+			return fmt.Errorf("daemon: it ended while it started: %w; its log says last:\n%s", err, logTail(folder))
 		case <-ctx.Done():
 			return fmt.Errorf("daemon: not ready: %w; its log says last:\n%s", ctx.Err(), logTail(folder))
 		case <-time.After(50 * time.Millisecond):

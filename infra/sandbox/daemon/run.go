@@ -133,7 +133,7 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 	if err := manager.Adopt(ctx); err != nil {
 		log.Error("a host of the earlier daemon does not come up", "error", err)
 	}
-	registry, err := job.Catalogue.RegistryHandler()
+	registry, err := job.Catalogue.RegistryHandler(ctx)
 	if err != nil {
 		return err
 	}

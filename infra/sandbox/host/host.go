@@ -290,7 +290,8 @@ func (m *Manager) boot(ctx context.Context, record Record) (Record, error) {
 	}
 	defer console.Close()
 	args := launch(record)
-	command := exec.Command(args[0], args[1:]...)
+	// It outlives this call, and so its context.
+	command := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
 	command.Env = environment
 	command.Stdout, command.Stderr = console, console
 	// A session of its own: neither the terminal's interrupt nor the daemon's end reaches it.

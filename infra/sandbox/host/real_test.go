@@ -39,6 +39,10 @@ func onMachine(t *testing.T) *Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder, err := network.ReadNamespaceFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tree, err := base.Builder{Cache: filepath.Join(cache, "havre"), Progress: func(line string) { t.Log(line) }}.Make(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +57,9 @@ func onMachine(t *testing.T) *Manager {
 		}
 		if changed, err := before.Changed("/proc"); err != nil || len(changed) > 0 {
 			t.Errorf("changed: %q, %v", changed, err)
+		}
+		if now, err := network.ReadNamespaceFolder(); err != nil || now != folder {
+			t.Errorf("/run/netns is %+v, was %+v; %v", now, folder, err)
 		}
 	})
 	if err := m.SetUp(t.Context()); err != nil {

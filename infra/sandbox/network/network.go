@@ -77,8 +77,10 @@ func (p Port) last() string { return fmt.Sprint(p.Address.As16()[15]) }
 // Namespace is the name of the host's network namespace, such as hv11; it is the host's machine name too.
 func (p Port) Namespace() string { return "hv" + p.last() }
 
-// PublicLink and PrivateLink are the machine's ends of eth0 and eth1.
-func (p Port) PublicLink() string  { return "hvp" + p.last() }
+// PublicLink is the machine's end of eth0.
+func (p Port) PublicLink() string { return "hvp" + p.last() }
+
+// PrivateLink is the machine's end of eth1.
 func (p Port) PrivateLink() string { return "hvr" + p.last() }
 
 // MAC is the hardware address of a service's port: the same after every installation, as on a real server. It is locally administered.
@@ -138,6 +140,13 @@ func (p Port) Cable(plugged bool) []string {
 
 // SetUp makes the bridges. Where they are already there, as after a daemon that was killed, it leaves them.
 func SetUp(ctx context.Context) error {
+	folder, err := ReadNamespaceFolder()
+	if err != nil {
+		return err
+	}
+	if err := folder.prepare(); err != nil {
+		return err
+	}
 	links, err := Links()
 	if err != nil {
 		return err
@@ -278,12 +287,26 @@ func ReadNamespaceFolder() (NamespaceFolder, error) {
 	return folder, nil
 }
 
+// prepare does once what every `ip netns add` would do that finds it undone: several at once would mount it several times, one over the other, and
+// hide each other's namespaces.
+func (f NamespaceFolder) prepare() error {
+	if f.Mounted {
+		return nil
+	}
+	if err := os.MkdirAll(namespaces, 0o755); err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	if err := unix.Mount(namespaces, namespaces, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("network: mount %s on itself: %w", namespaces, err)
+	}
+	if err := unix.Mount("", namespaces, "none", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("network: share mount %s: %w", namespaces, err)
+	}
+	return nil
+}
+
 // Restore makes /run/netns what it was, unless somebody else keeps a namespace in it.
 func (f NamespaceFolder) Restore() error {
-	now, err := ReadNamespaceFolder()
-	if err != nil {
-		return err
-	}
 	entries, err := os.ReadDir(namespaces)
 	if errors.Is(err, os.ErrNotExist) || len(entries) > 0 {
 		return nil
@@ -291,9 +314,16 @@ func (f NamespaceFolder) Restore() error {
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	if now.Mounted && !f.Mounted {
+	now, err := ReadNamespaceFolder()
+	if err != nil {
+		return err
+	}
+	for now.Mounted && !f.Mounted {
 		if err := unix.Unmount(namespaces, 0); err != nil {
 			return fmt.Errorf("network: unmount %s: %w", namespaces, err)
+		}
+		if now, err = ReadNamespaceFolder(); err != nil {
+			return err
 		}
 	}
 	if now.Present && !f.Present {

@@ -167,7 +167,7 @@ func disk(folder string) (free uint64, kind string, err error) {
 		var s unix.Statfs_t
 		err := unix.Statfs(folder, &s)
 		if err == nil {
-			return s.Bavail * uint64(s.Bsize), fileSystems[int64(s.Type)], nil
+			return s.Bavail * uint64(s.Bsize), fileSystems[s.Type], nil
 		}
 		if !errors.Is(err, unix.ENOENT) || folder == filepath.Dir(folder) {
 			return 0, "", fmt.Errorf("preflight: disk of %s: %w", folder, err)
