@@ -14,14 +14,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Suite is Debian 12, which OVH offers for dedicated servers and VPS alike.
 const Suite = "bookworm"
 
-// packages are what OVH's image has, as far as it matters here.
+// image are the packages of OVH's image, as far as they matter here.
 var image = []string{
 	"apt", "bash-completion", "ca-certificates", "cron", "curl", "dbus", "ifupdown", "init", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd",
 	"lsb-release", "netbase", "openssh-server", "openssh-client", "procps", "sudo", "systemd", "systemd-sysv", "tzdata", "vim-tiny", "xz-utils",
@@ -118,6 +121,26 @@ func (b Builder) Make(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(b.Tree()), 0o755); err != nil {
 		return "", fmt.Errorf("base file system: %w", err)
 	}
+	unlock, err := b.lock()
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	// Another checkout may have made it while this one waited; and what a killed build left is nobody's now.
+	if _, err := os.Stat(b.Tree()); err == nil {
+		return b.Tree(), nil
+	}
+	for _, pattern := range []string{"build-*", "unpack-*"} {
+		stale, err := filepath.Glob(filepath.Join(filepath.Dir(b.Tree()), pattern))
+		if err != nil {
+			return "", fmt.Errorf("base file system: %w", err)
+		}
+		for _, dir := range stale {
+			if err := removeTree(dir); err != nil {
+				return "", err
+			}
+		}
+	}
 	if _, err := os.Stat(b.Archive()); errors.Is(err, os.ErrNotExist) {
 		if err := b.build(ctx); err != nil {
 			return "", err
@@ -132,7 +155,7 @@ func (b Builder) say(format string, args ...any) {
 	}
 }
 
-func (b Builder) build(ctx context.Context) error {
+func (b Builder) build(ctx context.Context) (err error) {
 	config, err := exec.CommandContext(ctx, "apt-config", "dump", "Acquire").Output()
 	if err != nil {
 		return fmt.Errorf("base file system: apt-config dump: %w; this needs a Debian machine", err)
@@ -145,7 +168,7 @@ func (b Builder) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("base file system: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { err = errors.Join(err, removeTree(temp)) }()
 	hook := filepath.Join(temp, "customize")
 	if err := os.WriteFile(hook, []byte("#!/bin/sh\nexec chroot \"$1\" /bin/sh -s <<'CUSTOMIZE'\n"+script()+"CUSTOMIZE\n"), 0o755); err != nil {
 		return fmt.Errorf("base file system: %w", err)
@@ -252,13 +275,13 @@ func (b Builder) mmdebstrap(ctx context.Context, temp string, args []string) err
 }
 
 // unpack goes by way of another name, so that a tree that is there is whole.
-func (b Builder) unpack(ctx context.Context) error {
+func (b Builder) unpack(ctx context.Context) (err error) {
 	b.say("unpacking the base file system")
 	temp, err := os.MkdirTemp(filepath.Dir(b.Tree()), "unpack-")
 	if err != nil {
 		return fmt.Errorf("base file system: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { err = errors.Join(err, removeTree(temp)) }()
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return fmt.Errorf("base file system: %w", err)
 	}
@@ -271,6 +294,49 @@ func (b Builder) unpack(ctx context.Context) error {
 		return fmt.Errorf("base file system: %w", err)
 	}
 	return nil
+}
+
+// lock waits for another build in the same cache. The kernel frees it when the process ends, however it ends.
+func (b Builder) lock() (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(filepath.Dir(b.Tree()), "base.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("base file system: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("base file system: lock %s: %w", file.Name(), err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// removeTree deletes a folder in which a file system was put together. What is still mounted in it goes first, or the machine's own /dev would be
+// emptied with it.
+func removeTree(dir string) error {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return fmt.Errorf("base file system: %w", err)
+	}
+	points := mountsBelow(string(mounts), dir)
+	for _, point := range points {
+		if err := unix.Unmount(point, unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("base file system: %s is still mounted: %w; unmount it, then remove %s", point, err, dir)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("base file system: %w", err)
+	}
+	return nil
+}
+
+// mountsBelow lists the mount points in a folder, the last mounted first.
+func mountsBelow(mounts, dir string) []string {
+	var points []string
+	for line := range strings.Lines(mounts) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			points = append(points, fields[1])
+		}
+	}
+	slices.Reverse(points)
+	return points
 }
 
 // progress hands on whole lines and remembers the last of them.

@@ -87,3 +87,10 @@ func TestProgressKeepsTheLastLines(t *testing.T) {
 		t.Errorf("last is %q, want %q", p.last(), want)
 	}
 }
+
+func TestMountsBelow(t *testing.T) {
+	got := mountsBelow("dev /c/build-1/root/dev devtmpfs rw 0 0\npts /c/build-1/root/dev/pts devpts rw 0 0\nx /c/build-12/y tmpfs rw 0 0\n", "/c/build-1")
+	if want := []string{"/c/build-1/root/dev/pts", "/c/build-1/root/dev"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
