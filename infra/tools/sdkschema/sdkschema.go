@@ -9,8 +9,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"sort"
@@ -220,18 +221,23 @@ func constructor(pkg, name string) (facts, error) {
 	if err != nil {
 		return facts{}, fmt.Errorf("find the source of %s: %w", pkg, err)
 	}
-	packages, err := parser.ParseDir(token.NewFileSet(), strings.TrimSpace(string(out)), func(info fs.FileInfo) bool {
-		return strings.EqualFold(info.Name(), name+".go")
-	}, 0)
+	dir := strings.TrimSpace(string(out))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return facts{}, fmt.Errorf("read the source of %s: %w", pkg, err)
 	}
-	for _, p := range packages {
-		for _, file := range p.Files {
-			for _, decl := range file.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok && f.Name.Name == "New"+name {
-					return read(f), nil
-				}
+	for _, entry := range entries {
+		// A resource has a file of its own name.
+		if !strings.EqualFold(entry.Name(), name+".go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, entry.Name()), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return facts{}, fmt.Errorf("read the source of %s: %w", pkg, err)
+		}
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Name.Name == "New"+name {
+				return read(f), nil
 			}
 		}
 	}

@@ -1,20 +1,27 @@
 package sdkschema
 
 import (
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi-cloudflare/sdk/v5/go/cloudflare"
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
 
+	"havre/infra/tools"
+	cloudflareplugin "havre/infra/tools/cloudflare-plugin/provider"
 	command "havre/infra/tools/command-plugin/provider"
 )
 
 const (
 	remotePackage = "github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	localPackage  = "github.com/pulumi/pulumi-command/sdk/go/command/local"
+
+	cloudflarePackage = "github.com/pulumi/pulumi-cloudflare/sdk/v5/go/cloudflare"
 )
 
 func commandSchema(t *testing.T) schema.PackageSpec {
@@ -45,6 +52,70 @@ func TestCommandPluginIsTheOfficialOne(t *testing.T) {
 			t.Errorf("%s: %s", r.Token, d)
 		}
 	}
+}
+
+func TestCloudflarePluginIsTheOfficialOne(t *testing.T) {
+	provider, err := cloudflareplugin.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := p.GetSchema(t.Context(), cloudflareplugin.Name, cloudflareplugin.Version, provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Resource{
+		{"cloudflare:index/record:Record", cloudflare.RecordArgs{}, cloudflare.Record{}, cloudflarePackage},
+		{"cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", cloudflare.LoadBalancerMonitorArgs{}, cloudflare.LoadBalancerMonitor{}, cloudflarePackage},
+		{"cloudflare:index/loadBalancerPool:LoadBalancerPool", cloudflare.LoadBalancerPoolArgs{}, cloudflare.LoadBalancerPool{}, cloudflarePackage},
+	} {
+		diffs, err := Differences(spec, r)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, d := range diffs {
+			t.Errorf("%s: %s", r.Token, d)
+		}
+	}
+	// The configuration's outputs are a matter between engine and plugin; programs see the inputs.
+	spec.Resources["provider"] = *spec.Provider
+	diffs, err := Differences(spec, Resource{"provider", cloudflare.ProviderArgs{}, cloudflare.Provider{}, cloudflarePackage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range diffs {
+		if !strings.HasPrefix(d, "output ") {
+			t.Errorf("provider: %s", d)
+		}
+	}
+}
+
+// TestVersionsAreTheSDKs: the engine chooses a plugin by the version that the SDK asks for.
+func TestVersionsAreTheSDKs(t *testing.T) {
+	for module, versions := range map[string][]string{
+		"github.com/pulumi/pulumi-command/sdk":       {"v" + command.Version, tools.CommandVersion},
+		"github.com/pulumi/pulumi-cloudflare/sdk/v5": {"v" + cloudflareplugin.Version, tools.CloudflareVersion},
+		"github.com/pulumi/pulumi-kubernetes/sdk/v4": {tools.KubernetesVersion},
+		"github.com/pulumi/pulumi/sdk/v3":            {engine(t)},
+	} {
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range versions {
+			if v != strings.TrimSpace(string(out)) {
+				t.Errorf("%s is %s in go.mod, the plugin says %s", module, strings.TrimSpace(string(out)), v)
+			}
+		}
+	}
+}
+
+func engine(t *testing.T) string {
+	t.Helper()
+	tool, err := tools.Find("pulumi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tool.Version
 }
 
 // TestDifferencesAreFound breaks a right schema in each way, so that the test above can fail.

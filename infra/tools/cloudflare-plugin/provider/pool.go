@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/cloudflare/cloudflare-go"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -128,11 +129,11 @@ func (i LoadBalancerPoolInputs) params() cloudflare.LoadBalancerPool {
 	return pool
 }
 
-// state puts together what the API says; the inputs tell the order of headers, and the fractions that the API's client rounds.
+// state puts together what the API says; the inputs tell the order of headers.
 func (i LoadBalancerPoolInputs) state(pool cloudflare.LoadBalancerPool) LoadBalancerPoolState {
 	s := LoadBalancerPoolState{
 		AccountID: i.AccountID, CheckRegions: pool.CheckRegions, CreatedOn: stamp(pool.CreatedOn), Description: optional(pool.Description), Enabled: &pool.Enabled,
-		Latitude: wide(pool.Latitude, i.Latitude), Longitude: wide(pool.Longitude, i.Longitude), MinimumOrigins: pool.MinimumOrigins, ModifiedOn: stamp(pool.ModifiedOn),
+		Latitude: wide(pool.Latitude), Longitude: wide(pool.Longitude), MinimumOrigins: pool.MinimumOrigins, ModifiedOn: stamp(pool.ModifiedOn),
 		Monitor: optional(pool.Monitor), Name: pool.Name, NotificationEmail: optional(pool.NotificationEmail),
 	}
 	order := map[string][]Header{}
@@ -163,15 +164,15 @@ func narrow(v *float64) *float32 {
 	return &n
 }
 
-// wide returns a coordinate as the inputs wrote it while the API's is the same one rounded.
-func wide(v *float32, written *float64) *float64 {
+// wide returns a coordinate with the digits that it was written with: the API's client keeps it in 32 bits, and 50.69 must not become 50.689998.
+func wide(v *float32) *float64 {
 	if v == nil {
 		return nil
 	}
-	if written != nil && float32(*written) == *v {
-		return written
+	w, err := strconv.ParseFloat(strconv.FormatFloat(float64(*v), 'g', -1, 32), 64)
+	if err != nil {
+		w = float64(*v)
 	}
-	w := float64(*v)
 	return &w
 }
 

@@ -1,0 +1,336 @@
+package provider_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"havre/infra/sandbox/cloudflaresim"
+	"havre/infra/tools/cloudflare-plugin/provider"
+	"havre/infra/tools/plugintest"
+)
+
+const recordToken = "cloudflare:index/record:Record"
+
+var zone = cloudflaresim.ZoneID("havre.test")
+
+// start puts a simulator behind TLS and a plugin in front of it.
+func start(t *testing.T) (*plugintest.Driver, *cloudflaresim.Simulator) {
+	t.Helper()
+	sim, err := cloudflaresim.New(cloudflaresim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewTLSServer(sim.Handler())
+	t.Cleanup(server.Close)
+	t.Cleanup(provider.SetClient(server.Client()))
+	for _, name := range []string{"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_API_USER_SERVICE_KEY", "CLOUDFLARE_API_BASE_PATH"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("CLOUDFLARE_API_HOSTNAME", strings.TrimPrefix(server.URL, "https://"))
+	return driver(t, map[string]any{"apiToken": resource.MakeSecret(resource.NewProperty(cloudflaresim.DefaultToken)), "rps": 1000, "retries": 1}), sim
+}
+
+func driver(t *testing.T, config map[string]any) *plugintest.Driver {
+	t.Helper()
+	plugin, err := provider.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plugintest.New(t, provider.Name, provider.Version, plugin, plugintest.Map(config))
+}
+
+func inputs(more map[string]any) resource.PropertyMap {
+	all := map[string]any{"zoneId": zone, "name": "pictures", "type": "A", "content": "198.51.100.11", "proxied": true, "comment": "havre"}
+	maps.Copy(all, more)
+	for name, v := range all {
+		if v == nil {
+			delete(all, name)
+		}
+	}
+	return plugintest.Map(all)
+}
+
+// records writes what the zones hold, one line a record.
+func records(sim *cloudflaresim.Simulator) string {
+	var b strings.Builder
+	for _, r := range sim.Records() {
+		fmt.Fprintf(&b, "%s %s %s %v\n", r.Name, r.Type, r.Content, r.Proxied)
+	}
+	return b.String()
+}
+
+func TestRecordLifeCycle(t *testing.T) {
+	d, sim := start(t)
+	r := d.Resource(recordToken, "pictures")
+	preview := r.PreviewCreate(inputs(nil))
+	if records(sim) != "" || preview["content"].StringValue() != "198.51.100.11" || !(preview["hostname"].IsComputed() || preview["hostname"].IsOutput()) {
+		t.Errorf("preview: %v, records %q", preview, records(sim))
+	}
+	if err := r.Create(t.Context(), inputs(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := records(sim); got != "pictures.havre.test A 198.51.100.11 true\n" {
+		t.Errorf("records: %q", got)
+	}
+	for name, want := range map[resource.PropertyKey]any{
+		"name": "pictures", "hostname": "pictures.havre.test", "ttl": 1.0, "proxiable": true, "content": "198.51.100.11", "value": "198.51.100.11", "comment": "havre", "zoneId": zone,
+	} {
+		if got := r.State[name].V; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	for _, row := range []struct {
+		more map[string]any
+		want string
+	}{
+		{nil, "same"},
+		{map[string]any{"ttl": 1}, "same"},
+		{map[string]any{"content": "198.51.100.12"}, "update"},
+		{map[string]any{"comment": nil}, "update"},
+		{map[string]any{"proxied": nil}, "update"},
+		{map[string]any{"name": "images"}, "replace"},
+		{map[string]any{"type": "TXT"}, "replace"},
+		{map[string]any{"zoneId": cloudflaresim.ZoneID("havre.example")}, "replace"},
+	} {
+		if got := r.Diff(inputs(row.more)); got != row.want {
+			t.Errorf("%v: %s, want %s", row.more, got, row.want)
+		}
+	}
+	id, changed := r.ID, inputs(map[string]any{"content": "198.51.100.12", "proxied": nil, "comment": nil, "ttl": 300})
+	if err := r.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if got := records(sim); got != "pictures.havre.test A 198.51.100.12 false\n" || r.ID != id || r.State["ttl"].NumberValue() != 300 {
+		t.Errorf("updated: %q, ttl %v", got, r.State["ttl"])
+	}
+	if there, err := r.Read(t.Context()); err != nil || !there {
+		t.Fatalf("refresh: %v, %v", there, err)
+	}
+	if got := r.Diff(changed); got != "same" {
+		t.Errorf("after a refresh: %s", got)
+	}
+	if err := r.Delete(t.Context()); err != nil || records(sim) != "" {
+		t.Errorf("deleted: %v, %q", err, records(sim))
+	}
+	if err := r.Delete(t.Context()); err != nil {
+		t.Errorf("deleted again: %v", err)
+	}
+	if there, err := r.Read(t.Context()); err != nil || there {
+		t.Errorf("refresh of what is gone: %v, %v", there, err)
+	}
+}
+
+func TestARefreshTakesOverWhatIsThere(t *testing.T) {
+	d, sim := start(t)
+	r, beside := d.Resource(recordToken, "pictures"), d.Resource(recordToken, "beside")
+	if err := r.Create(t.Context(), inputs(nil)); err != nil {
+		t.Fatal(err)
+	}
+	// Someone changes the record past the stack.
+	beside.ID, beside.Inputs, beside.State = r.ID, r.Inputs, r.State
+	if err := beside.Update(t.Context(), inputs(map[string]any{"content": "198.51.100.99"})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Diff(inputs(nil)); got != "update" {
+		t.Errorf("a record that was changed: %s", got)
+	}
+	if err := r.Update(t.Context(), inputs(nil)); err != nil || records(sim) != "pictures.havre.test A 198.51.100.11 true\n" {
+		t.Errorf("%v, %q", err, records(sim))
+	}
+}
+
+func TestImport(t *testing.T) {
+	d, _ := start(t)
+	r, imported := d.Resource(recordToken, "pictures"), d.Resource(recordToken, "imported")
+	if err := r.Create(t.Context(), inputs(nil)); err != nil {
+		t.Fatal(err)
+	}
+	imported.ID = zone + "/" + r.ID
+	if there, err := imported.Read(t.Context()); err != nil || !there || imported.ID != r.ID {
+		t.Fatalf("%v, %v, id %s", there, err, imported.ID)
+	}
+	if got := imported.Diff(inputs(map[string]any{"name": "pictures.havre.test"})); got != "same" {
+		t.Errorf("imported: %s, inputs %v", got, imported.Inputs)
+	}
+	imported = d.Resource(recordToken, "imported")
+	imported.ID = r.ID
+	want := fmt.Sprintf("import record: the id is %q; wanted zone/record, both as the API's identifiers", r.ID)
+	if _, err := imported.Read(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+	imported.ID = zone + "/0123456789abcdef0123456789abcdef"
+	if there, err := imported.Read(t.Context()); err != nil || there {
+		t.Errorf("a record that is not there: %v, %v", there, err)
+	}
+}
+
+// TestAnExistingRecordIsOnlyTakenOverWhenAsked: a run on a lost state sets allowOverwrite and adopts what exists.
+func TestAnExistingRecordIsOnlyTakenOverWhenAsked(t *testing.T) {
+	d, sim := start(t)
+	first, second := d.Resource(recordToken, "first"), d.Resource(recordToken, "second")
+	if err := first.Create(t.Context(), inputs(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Resource(recordToken, "other").Create(t.Context(), inputs(map[string]any{"content": "198.51.100.12"})); err != nil {
+		t.Fatal(err)
+	}
+	err := second.Create(t.Context(), inputs(nil))
+	if err == nil || !strings.HasPrefix(err.Error(), "record A pictures: expected DNS record to not already be present but already exists; import it, or set allowOverwrite: ") {
+		t.Errorf("got %v", err)
+	}
+	if err := second.Create(t.Context(), inputs(map[string]any{"allowOverwrite": true, "comment": "mine"})); err != nil {
+		t.Fatal(err)
+	}
+	if second.ID != first.ID || strings.Count(records(sim), "\n") != 2 || second.State["comment"].StringValue() != "mine" {
+		t.Errorf("id %s, was %s; records %q", second.ID, first.ID, records(sim))
+	}
+	cname := inputs(map[string]any{"allowOverwrite": true, "type": "CNAME", "content": "havre.test"})
+	err = d.Resource(recordToken, "third").Create(t.Context(), cname)
+	if err == nil || err.Error() != "create record CNAME pictures: attempted to override existing record however didn't find an exact match among 0 of that name and type" {
+		t.Errorf("another type in the way: %v", err)
+	}
+}
+
+func TestRecordChecks(t *testing.T) {
+	d, _ := start(t)
+	r := d.Resource(recordToken, "record")
+	for _, row := range []struct {
+		more map[string]any
+		want string
+	}{
+		{map[string]any{"content": nil}, "[content: exactly one of content, value and data must be set, found 0]"},
+		{map[string]any{"value": "198.51.100.11"}, "[content: exactly one of content, value and data must be set, found 2]"},
+		{map[string]any{"content": nil, "value": "198.51.100.11"}, "[]"},
+		{map[string]any{"content": plugintest.Unknown()}, "[]"},
+	} {
+		if _, failures := r.Check(inputs(row.more)); fmt.Sprint(failures) != row.want {
+			t.Errorf("%v: %q, want %s", row.more, failures, row.want)
+		}
+	}
+	if err := r.Create(t.Context(), inputs(map[string]any{"type": "CAA", "content": nil, "proxied": nil, "data": map[string]any{"flags": "0", "tag": "issue", "value": "letsencrypt.org"}})); err != nil {
+		t.Errorf("a record with data: %v", err)
+	}
+	if got := r.Diff(inputs(map[string]any{"type": "CAA", "content": nil, "proxied": nil, "data": map[string]any{"flags": "0", "tag": "issue", "value": "havre.test"}})); got != "update" {
+		t.Errorf("other data: %s", got)
+	}
+}
+
+func TestTheAPIsRefusalsAreTold(t *testing.T) {
+	d, sim := start(t)
+	r := d.Resource(recordToken, "record")
+	if err := r.Create(t.Context(), inputs(map[string]any{"content": "not an address"})); err == nil || err.Error() != "create record A pictures: DNS Validation Error (1004)" {
+		t.Errorf("got %v", err)
+	}
+	if err := sim.Fault(cloudflaresim.Fault{Status: http.StatusForbidden, Code: 10000, Message: "Authentication error"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Create(t.Context(), inputs(nil)); err == nil || err.Error() != "create record A pictures: Authentication error (10000)" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	_, _ = start(t)
+	for _, row := range []struct {
+		env    map[string]string
+		config provider.Config
+		want   string
+	}{
+		{nil, provider.Config{APIToken: "t"}, ""},
+		{map[string]string{"CLOUDFLARE_API_TOKEN": "t"}, provider.Config{}, ""},
+		{map[string]string{"CLOUDFLARE_EMAIL": "a@havre.test"}, provider.Config{APIKey: "k"}, ""},
+		{nil, provider.Config{APIUserServiceKey: "k"}, ""},
+		{nil, provider.Config{}, "must provide exactly one of apiToken, apiKey and apiUserServiceKey, found 0; set cloudflare:apiToken or CLOUDFLARE_API_TOKEN"},
+		{map[string]string{"CLOUDFLARE_API_KEY": "k"}, provider.Config{APIToken: "t"}, "must provide exactly one of apiToken, apiKey and apiUserServiceKey, found 2; set cloudflare:apiToken or CLOUDFLARE_API_TOKEN"},
+		{map[string]string{"CLOUDFLARE_RPS": "many"}, provider.Config{APIToken: "t"}, `CLOUDFLARE_RPS is "many"; wanted a whole number`},
+	} {
+		t.Run("", func(t *testing.T) {
+			for name, v := range row.env {
+				t.Setenv(name, v)
+			}
+			err := row.config.Configure(t.Context())
+			if (err == nil) != (row.want == "") || err != nil && err.Error() != row.want {
+				t.Errorf("%+v: %v", row.config, err)
+			}
+		})
+	}
+}
+
+func TestMonitorAndPoolLifeCycle(t *testing.T) {
+	d, _ := start(t)
+	m, pool := d.Resource("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", "edge"), d.Resource("cloudflare:index/loadBalancerPool:LoadBalancerPool", "rbx")
+	monitor := plugintest.Map(map[string]any{
+		"accountId": cloudflaresim.Account, "type": "https", "expectedCodes": "200", "path": "/healthz",
+		"headers": []any{map[string]any{"header": "Host", "values": []any{"pictures.havre.test"}}},
+	})
+	if err := m.Create(t.Context(), monitor); err != nil {
+		t.Fatal(err)
+	}
+	origins := plugintest.Map(map[string]any{
+		"accountId": cloudflaresim.Account, "name": "rbx", "monitor": m.ID, "latitude": 50.69, "longitude": 3.17, "checkRegions": []any{"WEU"},
+		"origins": []any{map[string]any{"name": "rbx-worker-1", "address": "198.51.100.14"}, map[string]any{"name": "rbx-worker-2", "address": "198.51.100.15", "weight": 0.5}},
+	})
+	if err := pool.Create(t.Context(), origins); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		r       *plugintest.Resource
+		inputs  resource.PropertyMap
+		name    resource.PropertyKey
+		changed resource.PropertyValue
+	}{
+		{m, monitor, "path", resource.NewProperty("/ready")},
+		{pool, origins, "enabled", resource.NewProperty(false)},
+	} {
+		for _, refreshed := range []bool{false, true} {
+			if refreshed {
+				if there, err := row.r.Read(t.Context()); err != nil || !there {
+					t.Fatalf("refresh: %v, %v", there, err)
+				}
+			}
+			if got := row.r.Diff(row.inputs); got != "same" {
+				t.Errorf("%s, refreshed %v: %s; state %v", row.r.URN, refreshed, got, row.r.State)
+			}
+		}
+		imported := d.Resource(strings.Split(row.r.URN, "::")[2], "imported")
+		imported.ID = cloudflaresim.Account + "/" + row.r.ID
+		if there, err := imported.Read(t.Context()); err != nil || !there || imported.ID != row.r.ID {
+			t.Errorf("import: %v, %v", there, err)
+		}
+		if got := imported.Diff(row.inputs); got != "same" {
+			t.Errorf("imported %s: %s; state %v", row.r.URN, got, imported.State)
+		}
+		changed := row.inputs.Copy()
+		changed[row.name] = row.changed
+		if got := row.r.Diff(changed); got != "update" {
+			t.Errorf("another %s: %s", row.name, got)
+		}
+		if err := row.r.Update(t.Context(), changed); err != nil || !row.r.State[row.name].DeepEquals(row.changed) {
+			t.Errorf("updated: %v, %s is %v", err, row.name, row.r.State[row.name])
+		}
+		moved := row.inputs.Copy()
+		moved["accountId"] = resource.NewProperty("another")
+		if got := row.r.Diff(moved); got != "replace" {
+			t.Errorf("another account: %s", got)
+		}
+	}
+	for _, r := range []*plugintest.Resource{pool, m} {
+		for range 2 {
+			if err := r.Delete(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if there, err := r.Read(t.Context()); err != nil || there {
+			t.Errorf("refresh of what is gone: %v, %v", there, err)
+		}
+	}
+}
