@@ -28,6 +28,8 @@ type Options struct {
 	ACME        *ACME
 	// TrustedProxies are the networks of a front door whose CF-Connecting-IP header is believed.
 	TrustedProxies []netip.Prefix
+	// Private are query parameters whose values are kept out of the logs: those that say who a reader is.
+	Private []string
 	// Grace bounds the wait for requests under way when Caddy ends.
 	Grace time.Duration
 }
@@ -172,7 +174,7 @@ func (o Options) config() config {
 	c := config{
 		// The admin endpoint could replace the whole configuration without a password, and every process of the node could reach it.
 		Admin:   admin{Disabled: true, Config: adminConfig{Persist: false}},
-		Logging: logging{Logs: map[string]logger{"default": {Writer: output{"stdout"}, Encoder: format{"json"}, Level: "INFO"}}},
+		Logging: logging{Logs: map[string]logger{"default": {Writer: output{"stdout"}, Encoder: o.encoder(), Level: "INFO"}}},
 	}
 	c.Apps.HTTP = httpApp{
 		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, GracePeriod: duration(o.Grace), Metrics: &struct{}{},
@@ -188,6 +190,19 @@ func (o Options) config() config {
 		}}}
 	}
 	return c
+}
+
+// encoder writes JSON without the parameters that say who a reader is.
+func (o Options) encoder() encoder {
+	e := encoder{Format: "filter", Wrap: format{"json"}, Fields: map[string]queryFilter{}}
+	if len(o.Private) > 0 {
+		f := queryFilter{Filter: "query"}
+		for _, parameter := range o.Private {
+			f.Actions = append(f.Actions, queryAction{Type: "replace", Parameter: parameter, Value: "-"})
+		}
+		e.Fields["request>uri"] = f
+	}
+	return e
 }
 
 func (o Options) hosts() []string {

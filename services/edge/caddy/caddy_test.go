@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func internal() caddy.Options {
 	return caddy.Options{
-		HTTPPort: 80, HTTPSPort: 443, HealthPort: 8081, Grace: 20 * time.Second,
+		HTTPPort: 80, HTTPSPort: 443, HealthPort: 8081, Private: []string{"name", "reader"}, Grace: 20 * time.Second,
 		Sites: []caddy.Site{{
 			Hosts: []string{"pictures.havre.test"}, Paths: []string{"/v1/*"}, Port: 8080,
 			Upstream: "renderer-pods.render.svc.cluster.local", Fallback: "renderer.render.svc.cluster.local",

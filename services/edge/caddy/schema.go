@@ -35,9 +35,26 @@ type logging struct {
 }
 
 type logger struct {
-	Writer  output `json:"writer"`
-	Encoder format `json:"encoder"`
-	Level   string `json:"level"`
+	Writer  output  `json:"writer"`
+	Encoder encoder `json:"encoder"`
+	Level   string  `json:"level"`
+}
+
+type encoder struct {
+	Format string                 `json:"format"`
+	Wrap   format                 `json:"wrap"`
+	Fields map[string]queryFilter `json:"fields"`
+}
+
+type queryFilter struct {
+	Filter  string        `json:"filter"`
+	Actions []queryAction `json:"actions"`
+}
+
+type queryAction struct {
+	Type      string `json:"type"`
+	Parameter string `json:"parameter"`
+	Value     string `json:"value"`
 }
 
 type output struct {
