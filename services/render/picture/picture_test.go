@@ -153,11 +153,12 @@ func TestShowsRefusesLookAlikes(t *testing.T) {
 // Every pair of letters that the font draws differently must be told apart, at the end of a name where little ink differs.
 func TestShowsTellsEveryLetter(t *testing.T) {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	for _, drawn := range letters {
+	for i, drawn := range letters {
 		p := sample()
 		p.Name = "Mona " + string(drawn)
 		m := decode(t, mustPNG(t, p))
-		for _, asked := range letters {
+		// The comparison does not know which of the two was asked for, so each pair once.
+		for _, asked := range letters[i:] {
 			err := Shows(m, "Mona "+string(asked))
 			if (err == nil) != (drawn == asked) {
 				t.Fatalf("drawn %q, asked %q: %v", drawn, asked, err)
