@@ -51,6 +51,11 @@ const (
 // second where nothing is to be done, so it comes before everything that is slow.
 func Preflight(ctx context.Context, o Options) error {
 	folder := Folder(o.Root)
+	if os.Geteuid() == 0 {
+		if _, err := endOrphan(ctx, o); err != nil {
+			return err
+		}
+	}
 	facts, err := preflight.Gather(ctx, folder, Live)
 	if err != nil {
 		return err
@@ -90,8 +95,7 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 		return Settings{}, err
 	}
 	settings := newSettings(catalogue, private, public)
-	// For its owner's eyes alone, as every file that is written by way of a temporary one.
-	if err := host.WriteJSON(filepath.Join(folder, settingsFile), settings); err != nil {
+	if err := host.WriteJSON(filepath.Join(folder, settingsFile), settings, 0o600); err != nil {
 		return Settings{}, err
 	}
 	return settings, run(ctx, folder, Job{Tree: tree, Catalogue: catalogue}, o)
@@ -128,7 +132,7 @@ func run(ctx context.Context, folder string, job Job, o Options) error {
 			return err
 		}
 	}
-	if err := host.WriteJSON(filepath.Join(folder, jobFile), job); err != nil {
+	if err := host.WriteJSON(filepath.Join(folder, jobFile), job, 0o644); err != nil {
 		return err
 	}
 	return launch(ctx, folder, executable, o)
@@ -200,6 +204,16 @@ func endProcess(ctx context.Context, process host.Process, sig unix.Signal) erro
 	return nil
 }
 
+// endOrphan ends the daemon of a checkout that was deleted, and thereby its hosts.
+func endOrphan(ctx context.Context, o Options) (did bool, err error) {
+	process, found, err := orphan()
+	if err != nil || !found {
+		return false, err
+	}
+	o.say("ending the daemon of a checkout that was deleted: process %d", process.PID)
+	return true, endProcess(ctx, process, unix.SIGTERM)
+}
+
 // Stop takes the sandbox down: the daemon, hosts, networks, changed settings of the machine, and the run's files, all but its logs. did is false where
 // there was nothing to do. It needs no daemon, and cleans up after one that was killed, of this checkout or of one that is no more.
 func Stop(ctx context.Context, o Options) (did bool, err error) {
@@ -217,6 +231,10 @@ func Stop(ctx context.Context, o Options) (did bool, err error) {
 		if err := endProcess(ctx, state.Process, unix.SIGTERM); err != nil {
 			return true, err
 		}
+	}
+	ended, err := endOrphan(ctx, o)
+	if did = did || ended; err != nil {
+		return did, err
 	}
 	machine, found, err := host.ReadMachine(host.RunDir)
 	if err != nil {

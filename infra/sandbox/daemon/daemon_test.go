@@ -133,7 +133,7 @@ func TestLiveIsTheRecordedProcessOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for start, want := range map[uint64]bool{self.Start: true, self.Start + 1: false} {
-		if err := host.WriteJSON(filepath.Join(folder, stateFile), State{Process: host.Process{PID: self.PID, Start: start}}); err != nil {
+		if err := host.WriteJSON(filepath.Join(folder, stateFile), State{Process: host.Process{PID: self.PID, Start: start}}, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if Live(folder) != want {
@@ -145,7 +145,7 @@ func TestLiveIsTheRecordedProcessOnly(t *testing.T) {
 func TestSameJob(t *testing.T) {
 	folder := t.TempDir()
 	job := Job{Tree: "/tree", Catalogue: catalogue()}
-	if err := host.WriteJSON(filepath.Join(folder, jobFile), job); err != nil {
+	if err := host.WriteJSON(filepath.Join(folder, jobFile), job, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if same, err := sameJob(folder, job); err != nil || !same {

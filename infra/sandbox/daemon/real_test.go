@@ -21,25 +21,21 @@ import (
 	"havre/infra/sandbox/network"
 )
 
-// TestUpKillUpDown goes through the life of a sandbox with one host in it. One small static binary stands for every tool.
-func TestUpKillUpDown(t *testing.T) {
-	before, err := network.ReadKernel("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
+// options are for a checkout of its own. One small static binary stands for every tool, and a copy of this test for havre, so that a new build of it
+// can be played.
+func options(t *testing.T) Options {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := t.TempDir()
-	pause := filepath.Join(t.TempDir(), "pause")
+	folder := t.TempDir()
+	pause, binary := filepath.Join(folder, "pause"), filepath.Join(folder, "havre")
 	build := exec.Command("go", "build", "-o", pause, "havre/infra/sandbox/artifacts/pause")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	// A copy, so that a new build of it can be played.
-	binary := filepath.Join(t.TempDir(), "havre")
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +43,10 @@ func TestUpKillUpDown(t *testing.T) {
 	if err := os.WriteFile(binary, self, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Root: root, Cache: filepath.Join(cache, "havre"), Tools: map[string]string{}, Renderer: pause, Pause: pause, Executable: binary, Progress: func(line string) { t.Log(line) }}
+	o := Options{
+		Root: t.TempDir(), Cache: filepath.Join(cache, "havre"), Tools: map[string]string{}, Renderer: pause, Pause: pause, Executable: binary,
+		Progress: func(line string) { t.Log(line) },
+	}
 	for _, name := range artifacts.Needed() {
 		o.Tools[name] = pause
 	}
@@ -56,6 +55,17 @@ func TestUpKillUpDown(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return o
+}
+
+// TestUpKillUpDown goes through the life of a sandbox with one host in it.
+func TestUpKillUpDown(t *testing.T) {
+	before, err := network.ReadKernel("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	root, binary := o.Root, o.Executable
 	up := func() Status {
 		t.Helper()
 		start := time.Now()
@@ -78,9 +88,7 @@ func TestUpKillUpDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := machines{&host.Manager{Folder: Folder(root), Tree: treeOf(t, root)}}
-	one := host.Spec{Service: "vps-1.example", AuthorizedKeys: []string{settings.SSHPublicKey}, Port: network.Port{
-		Address: netip.MustParseAddr("198.51.100.11"), PublicMAC: m.MAC("vps-1.example", false), PrivateMAC: m.MAC("vps-1.example", true),
-	}}
+	one := oneHost(m, settings.SSHPublicKey)
 	record, err := m.manager.Install(t.Context(), one)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +126,14 @@ func TestUpKillUpDown(t *testing.T) {
 		t.Errorf("after a kill: %+v", second)
 	}
 	// A new build replaces the daemon, and the host runs on.
-	if err := os.Chtimes(binary, time.Time{}, time.Unix(1, 0)); err != nil {
+	self, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(binary); err != nil { // the old one is running, and cannot be written to
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(binary, append(self, 0), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	third := up()
@@ -165,6 +180,47 @@ func TestUpKillUpDown(t *testing.T) {
 	if left, err := Leftovers(root); err != nil || len(left) > 0 {
 		t.Errorf("left: %q, %v", left, err)
 	}
+}
+
+// TestDeletedCheckout deletes a checkout under its running sandbox, and starts one in another.
+func TestDeletedCheckout(t *testing.T) {
+	o := options(t)
+	if _, err := Start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	m := machines{&host.Manager{Folder: Folder(o.Root), Tree: treeOf(t, o.Root)}}
+	if _, err := m.manager.Install(t.Context(), oneHost(m)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := ReadStatus(o.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As rm -rf does it: what is mounted cannot be removed, all else is.
+	_ = exec.Command("rm", "-rf", o.Root).Run()
+	other := options(t)
+	if _, err := Start(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	status, err := ReadStatus(other.Root)
+	if err != nil || !status.Ready || len(status.Hosts) != 0 || status.Owner != Folder(other.Root) {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	if before.Daemon.Alive() || before.Hosts[0].Running() {
+		t.Error("the deleted checkout's sandbox runs on")
+	}
+	if did, err := Stop(t.Context(), other); err != nil || !did {
+		t.Errorf("down: did %v, %v", did, err)
+	}
+	if left, err := Leftovers(other.Root); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
+func oneHost(m machines, keys ...string) host.Spec {
+	return host.Spec{Service: "vps-1.example", AuthorizedKeys: keys, Port: network.Port{
+		Address: netip.MustParseAddr("198.51.100.11"), PublicMAC: m.MAC("vps-1.example", false), PrivateMAC: m.MAC("vps-1.example", true),
+	}}
 }
 
 func treeOf(t *testing.T, root string) string {

@@ -52,15 +52,12 @@ func Run(ctx context.Context, folder string, services ...Service) error {
 	if err != nil {
 		return err
 	}
-	binary, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("daemon: %w", err)
-	}
 	state := State{Process: self}
-	if state.Binary, err = binaryID(binary); err != nil {
+	// Not by its path, at which a newer build may lie already.
+	if state.Binary, err = binaryID("/proc/self/exe"); err != nil {
 		return err
 	}
-	if err := host.WriteJSON(filepath.Join(folder, stateFile), state); err != nil {
+	if err := host.WriteJSON(filepath.Join(folder, stateFile), state, 0o644); err != nil {
 		return err
 	}
 	defer os.Remove(filepath.Join(folder, stateFile))
@@ -86,12 +83,13 @@ func Run(ctx context.Context, folder string, services ...Service) error {
 		}
 	}()
 	manager := &host.Manager{Folder: folder, Tree: job.Tree, Log: func(line string) { log.Info(line) }}
+	claim := func() error { return host.WriteJSON(claimFile(), state, 0o644) }
 	ready := func() error {
 		state.Ready = true
 		log.Info("ready")
-		return host.WriteJSON(filepath.Join(folder, stateFile), state)
+		return host.WriteJSON(filepath.Join(folder, stateFile), state, 0o644)
 	}
-	err = serve(ctx, folder, job, manager, log, services, ready)
+	err = serve(ctx, folder, job, manager, log, services, claim, ready)
 	if errors.Is(context.Cause(ctx), errHandOver) {
 		return err
 	}
@@ -125,9 +123,12 @@ type endpoint struct {
 }
 
 // serve brings everything up, says ready, and serves until the context ends or something fails.
-func serve(ctx context.Context, folder string, job Job, manager *host.Manager, log *slog.Logger, services []Service, ready func() error) error {
+func serve(ctx context.Context, folder string, job Job, manager *host.Manager, log *slog.Logger, services []Service, claim, ready func() error) error {
 	// The networks first: registry and mirror listen on the machine's address in one of them.
 	if err := manager.SetUp(ctx); err != nil {
+		return err
+	}
+	if err := claim(); err != nil {
 		return err
 	}
 	if err := manager.Adopt(ctx); err != nil {

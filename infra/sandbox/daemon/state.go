@@ -6,9 +6,12 @@ package daemon
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,13 +128,37 @@ func Live(folder string) bool {
 	return err == nil && found && state.Process.Alive()
 }
 
-// binaryID names a build of a program by its file's size and time, which a new build changes.
+// claimFile is where the machine keeps the daemon that holds it, in case the daemon's own folder is deleted under it.
+func claimFile() string { return filepath.Join(host.RunDir, "daemon.json") }
+
+// orphan finds a daemon that runs on although its checkout was deleted.
+func orphan() (host.Process, bool, error) {
+	machine, found, err := host.ReadMachine(host.RunDir)
+	if err != nil || !found {
+		return host.Process{}, false, err
+	}
+	if _, err := os.Stat(filepath.Join(machine.Folder, jobFile)); err == nil {
+		return host.Process{}, false, nil
+	}
+	var state State
+	if _, err := host.ReadJSON(claimFile(), &state); err != nil {
+		return host.Process{}, false, err
+	}
+	return state.Process, state.Process.Alive(), nil
+}
+
+// binaryID names a build of a program by its content: a build that changes nothing is no other.
 func binaryID(path string) (string, error) {
-	info, err := os.Stat(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("daemon: %w", err)
 	}
-	return fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano()), nil
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", fmt.Errorf("daemon: %w", err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // logTail is the end of the daemon's log.

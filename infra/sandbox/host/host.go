@@ -195,9 +195,9 @@ func (m *Manager) read(port network.Port) (record Record, found bool, err error)
 
 // save writes the record to where the machine keeps it, and beside the disk, from where it comes back after the machine's own restart.
 func (m *Manager) save(record Record) error {
-	err := WriteJSON(recordPath(m.runDir(), record.Spec.Port), record)
+	err := WriteJSON(recordPath(m.runDir(), record.Spec.Port), record, 0o600)
 	if record.Disk != "" {
-		err = errors.Join(err, WriteJSON(filepath.Join(record.Disk, "record.json"), record))
+		err = errors.Join(err, WriteJSON(filepath.Join(record.Disk, "record.json"), record, 0o600))
 	}
 	return err
 }

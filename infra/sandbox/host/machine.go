@@ -34,7 +34,7 @@ func (m *Manager) SetUp(ctx context.Context) error {
 			return err
 		}
 		machine = Machine{Folder: m.Folder, Boot: boot, Kernel: kernel, NamespaceFolder: folder}
-		if err := WriteJSON(filepath.Join(m.runDir(), "machine.json"), machine); err != nil {
+		if err := WriteJSON(filepath.Join(m.runDir(), "machine.json"), machine, 0o644); err != nil {
 			return err
 		}
 	}

@@ -87,7 +87,7 @@ func BootID() (string, error) {
 }
 
 // WriteJSON replaces a file at once, so that a reader sees the old or the new one and never half of it.
-func WriteJSON(path string, value any) error {
+func WriteJSON(path string, value any, mode fs.FileMode) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return fmt.Errorf("file %s: %w", path, err)
@@ -100,7 +100,7 @@ func WriteJSON(path string, value any) error {
 		return fmt.Errorf("file %s: %w", path, err)
 	}
 	_, err = temp.Write(append(text, '\n'))
-	if err = errors.Join(err, temp.Close()); err == nil {
+	if err = errors.Join(err, temp.Chmod(mode), temp.Close()); err == nil {
 		err = os.Rename(temp.Name(), path)
 	}
 	if err != nil {

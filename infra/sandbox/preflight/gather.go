@@ -206,10 +206,12 @@ func Install(ctx context.Context, packages []string, progress func(string)) erro
 		return nil
 	}
 	for try := 1; ; try++ {
-		// A machine's lists may be older than its mirror; what they name is then no longer there.
-		err := apt("update")
-		if err == nil {
-			err = apt(append([]string{"install", "--yes", "--no-install-recommends"}, packages...)...)
+		// A machine's lists may be older than its mirror; what they name is then no longer there. That one of its repositories does not answer is
+		// no reason to stop: it need not be the one that has the packages.
+		updated := apt("update")
+		err := apt(append([]string{"install", "--yes", "--no-install-recommends"}, packages...)...)
+		if err != nil {
+			err = errors.Join(updated, err)
 		}
 		if err == nil || try == aptTries || ctx.Err() != nil {
 			return err
