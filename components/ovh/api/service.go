@@ -198,6 +198,23 @@ func (c *Client) Task(ctx context.Context, vps bool, name string, id int64) (Tas
 	return out.task(), err
 }
 
+// NewestTask is the highest number of a service's tasks of one function, over or not; 0 when there is none.
+func (c *Client) NewestTask(ctx context.Context, vps bool, name, function string) (int64, error) {
+	path := "/task?function="
+	if vps {
+		path = "/tasks?type="
+	}
+	var ids []int64
+	if err := c.get(ctx, base(vps, name)+path+function, &ids); err != nil {
+		return 0, err
+	}
+	newest := int64(0)
+	for _, id := range ids {
+		newest = max(newest, id)
+	}
+	return newest, nil
+}
+
 // RunningTasks lists the tasks of a service that are not over, of one function or, with "", of any.
 func (c *Client) RunningTasks(ctx context.Context, vps bool, name, function string) ([]Task, error) {
 	var out []Task

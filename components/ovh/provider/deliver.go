@@ -59,10 +59,10 @@ func (r *run) pay(ctx context.Context, s order.State) (order.Result, error) {
 			err = limit.Check(r.offer.quote)
 		}
 	}
-	if err == nil && head.PriceNet.Value > r.offer.quote.First {
+	if err == nil && head.PriceNet.Value >= r.offer.quote.First+order.Cent {
 		err = fmt.Errorf("it costs %s %s, the catalogue says %s", head.PriceNet.Value, head.PriceNet.Currency, r.offer.quote.First)
 	}
-	if err == nil && limit.First != nil && head.PriceNet.Value > *limit.First {
+	if err == nil && limit.First != nil && head.PriceNet.Value >= *limit.First+order.Cent {
 		err = fmt.Errorf("it costs %s %s, the preview promised %s", head.PriceNet.Value, head.PriceNet.Currency, *limit.First)
 	}
 	if err != nil {

@@ -275,7 +275,7 @@ func readInstallation(ctx context.Context, vps bool, r infer.ReadRequest[Install
 	if err != nil {
 		return resp, err
 	}
-	g, _, _ := parseGeneration(service.IAM.Tags[TagGeneration])
+	g := parseProgress(service.IAM.Tags[TagGeneration]).installed
 	if resp.State.ServiceName == "" { // an import: what runs there is taken for generation 1 unless a tag knows better
 		resp.State.ServiceName, resp.State.Address, resp.State.User = service.Name, service.Address, "debian"
 		resp.State.InstalledGeneration = max(1, g)
@@ -292,21 +292,48 @@ func readInstallation(ctx context.Context, vps bool, r infer.ReadRequest[Install
 	return resp, nil
 }
 
-// parseGeneration reads the tag: "3" is installed, "3!" and "3!77" are being installed.
-func parseGeneration(tag string) (installed, installing int, task int64) {
-	number, rest, busy := strings.Cut(tag, "!")
-	n, err := strconv.Atoi(number)
+// progress is what the tag says: "3" is installed, "3?555" is about to be installed when task 555 was the newest, "3!777" is being installed by task 777.
+type progress struct {
+	installed  int
+	installing int
+	before     int64 // newest task when the installation was about to start
+	task       int64
+}
+
+func (g progress) String() string {
+	switch {
+	case g.task != 0:
+		return fmt.Sprintf("%d!%d", g.installing, g.task)
+	case g.installing != 0:
+		return fmt.Sprintf("%d?%d", g.installing, g.before)
+	}
+	return strconv.Itoa(g.installed)
+}
+
+func parseProgress(tag string) (g progress) {
+	i := strings.IndexAny(tag, "?!")
+	if i < 0 {
+		i = len(tag)
+	}
+	n, err := strconv.Atoi(tag[:i])
 	if err != nil {
-		return 0, 0, 0
+		return g
 	}
-	if !busy {
-		return n, 0, 0
+	if i == len(tag) {
+		g.installed = n
+		return g
 	}
-	t, err := strconv.ParseInt(rest, 10, 64)
+	g.installing = n
+	id, err := strconv.ParseInt(tag[i+1:], 10, 64)
 	if err != nil {
-		t = 0
+		return g
 	}
-	return 0, n, t
+	if tag[i] == '!' {
+		g.task = id
+	} else {
+		g.before = id
+	}
+	return g
 }
 
 // install brings the service to the generation asked for. Begun says whether the disks may have been touched.
@@ -326,13 +353,14 @@ func install(ctx context.Context, vps bool, s *InstallationState) (begun bool, e
 		return false, fmt.Errorf("%s was not delivered to this stack's order, so it is never wiped by a first installation; to keep what runs on it import the installation: pulumi import %s <name> %s",
 			s.ServiceName, urnOf(ctx).Type(), s.ServiceName)
 	}
-	installed, installing, task := parseGeneration(tag)
+	at := parseProgress(tag)
+	installed := at.installed
 	if installed < s.Generation {
 		begun = true
-		if installing != s.Generation {
-			task = 0
+		if at.installing != s.Generation {
+			at = progress{}
 		}
-		if err := rt.wipe(ctx, c, vps, service, s, task, deadline); err != nil {
+		if err := rt.wipe(ctx, c, vps, service, s, at, deadline); err != nil {
 			return true, err
 		}
 	} else {
@@ -363,19 +391,16 @@ func fingerprint(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// wipe starts the installation unless it runs, and waits for its end. Task is the one that an earlier run started, if its number was written down.
-func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, task int64, deadline time.Time) error {
-	function := "reinstallServer"
-	if vps {
-		function = "reinstallVm"
-	}
+// wipe starts the installation unless an earlier run did, and waits for its end.
+func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, at progress, deadline time.Time) error {
+	task := at.task
 	if task == 0 {
 		var err error
-		if task, err = rt.start(ctx, c, vps, service, s, function, deadline); err != nil {
+		if task, err = rt.start(ctx, c, vps, service, s, at, deadline); err != nil {
 			return err
 		}
 		// With its number written down, a run that comes later follows this task instead of starting another.
-		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!%d", s.Generation, task)); err != nil {
+		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, progress{installing: s.Generation, task: task}.String()); err != nil {
 			return err
 		}
 	}
@@ -391,7 +416,7 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service ap
 		case !t.Running():
 			_, failure, _ := c.InstallProgress(ctx, s.ServiceName)
 			// The number is taken back, so that the next run starts a new installation.
-			err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!", s.Generation))
+			err := c.Tag(ctx, service.IAM.URN, TagGeneration, progress{installing: s.Generation, before: task}.String())
 			return errors.Join(fmt.Errorf("installation of %s ended as %s: %s %s; run again to install it anew", s.ServiceName, t.Status, t.Comment, failure), err)
 		}
 		line := t.Comment
@@ -410,19 +435,26 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service ap
 	}
 }
 
-// start begins the installation once. An answer that did not come is looked up in the tasks, never asked for again.
-func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, function string, deadline time.Time) (int64, error) {
+// start begins the installation once. An answer that did not come is looked up in the tasks, by an earlier run's note if need be, never asked for again.
+func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, at progress, deadline time.Time) (int64, error) {
+	function := "reinstallServer"
+	if vps {
+		function = "reinstallVm"
+	}
 	for {
+		newest, err := c.NewestTask(ctx, vps, s.ServiceName, function)
+		if err != nil {
+			return 0, err
+		}
+		if at.installing != 0 && newest > at.before {
+			return newest, nil
+		}
 		running, err := c.RunningTasks(ctx, vps, s.ServiceName, "")
 		if err != nil {
 			return 0, err
 		}
-		for _, t := range running {
-			if t.Function == function {
-				return t.ID, nil
-			}
-		}
 		if len(running) == 0 {
+			at = progress{installing: s.Generation, before: newest}
 			break
 		}
 		rt.status(ctx, "%s is busy with %s, waiting", s.ServiceName, running[0].Function)
@@ -430,7 +462,7 @@ func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service a
 			return 0, fmt.Errorf("%s is still busy with %s; run again later", s.ServiceName, running[0].Function)
 		}
 	}
-	if err := c.Tag(ctx, service.IAM.URN, TagGeneration, fmt.Sprintf("%d!", s.Generation)); err != nil {
+	if err := c.Tag(ctx, service.IAM.URN, TagGeneration, at.String()); err != nil {
 		return 0, err
 	}
 	var t api.Task
@@ -448,9 +480,9 @@ func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service a
 		return t.ID, nil
 	}
 	if err == nil || api.Executed(err) || api.IsConflict(err) {
-		running, lookErr := c.RunningTasks(ctx, vps, s.ServiceName, function)
-		if lookErr == nil && len(running) > 0 {
-			return running[0].ID, nil
+		newest, lookErr := c.NewestTask(ctx, vps, s.ServiceName, function)
+		if lookErr == nil && newest > at.before {
+			return newest, nil
 		}
 		err = errors.Join(err, lookErr)
 	}
@@ -472,7 +504,7 @@ func (rt *runtime) pin(ctx context.Context, service api.Service) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("host key of %s at %s: %w; see whether its sshd answers, then run again", service.Name, service.Address, err)
 	}
-	installed, _, _ := parseGeneration(service.IAM.Tags[TagGeneration])
+	installed := parseProgress(service.IAM.Tags[TagGeneration]).installed
 	if want := service.IAM.Tags[TagHostKey]; want != "" && installed > 0 && want != fingerprint(key) {
 		return "", fmt.Errorf("%s at %s shows a host key that is not the one it had after its installation: somebody may stand in between; compare it in OVH's console before taking the tag %s off",
 			service.Name, service.Address, TagHostKey)

@@ -33,7 +33,7 @@ const (
 // Tags on a service: whose it is, what its disks hold, and the fingerprint of its host key. They are what a run on a lost state goes by.
 const (
 	TagMark       = "havre.mark"
-	TagGeneration = "havre.generation" // "0" delivered, "3!" or "3!77" being installed (by task 77), "3" installed
+	TagGeneration = "havre.generation" // "0" delivered, "3" installed; see progress for what lies between
 	TagHostKey    = "havre.hostkey"    // SHA-256 of the public key's text, in hexadecimal
 )
 

@@ -413,7 +413,7 @@ func (r *run) affordable(bill api.Amount) error {
 	if bill.Currency != r.offer.quote.Currency {
 		return fmt.Errorf("nothing was bought: the bill is in %s, the catalogue in %s", bill.Currency, r.offer.quote.Currency)
 	}
-	if bill.Value > r.offer.quote.First {
+	if bill.Value >= r.offer.quote.First+order.Cent { // bills are rounded to cents, catalogues need not be
 		return fmt.Errorf("nothing was bought: the first bill would be %s %s, the catalogue says %s; read a new preview first", bill.Value, bill.Currency, r.offer.quote.First)
 	}
 	return nil

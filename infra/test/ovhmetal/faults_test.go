@@ -1,0 +1,319 @@
+package ovhmetal
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+
+	"havre/infra/sandbox/ovhsim"
+)
+
+var (
+	faultsAll  = flag.Bool("faults.all", false, "run every fault at every call, and 800 double faults, instead of a sample")
+	faultsSeed = flag.Uint64("faults.seed", 1, "seed of the sample and of the double faults")
+)
+
+// The two faults that the simulator does not know: the provider's process is killed before or after a call has had its effect.
+const (
+	killBefore ovhsim.Kind = "kill-before"
+	killAfter  ovhsim.Kind = "kill-after"
+)
+
+// blow is one fault, at the n-th call of a run; with a route it meets every call of that route in the run.
+type blow struct {
+	kind  ovhsim.Kind
+	nth   int
+	route string // "METHOD /pattern"
+}
+
+func (b blow) String() string {
+	if b.route != "" {
+		return fmt.Sprintf("%s at every %s", b.kind, b.route)
+	}
+	return fmt.Sprintf("%s at call %d", b.kind, b.nth)
+}
+
+// trial is one case: blows for the first runs, one each, then runs without any until the stack is settled.
+type trial struct {
+	scenario  string
+	blows     []blow
+	elsewhere bool // each run comes from another machine: nothing but the account and the state is kept
+}
+
+func (c trial) String() string {
+	var list []string
+	for _, b := range c.blows {
+		list = append(list, b.String())
+	}
+	s := c.scenario + ": " + strings.Join(list, ", then ")
+	if c.elsewhere {
+		s += ", each run from another machine"
+	}
+	return s
+}
+
+var scenarios = map[string]func() []declared{
+	"server": func() []declared { return serverNode("rbx-worker-1", "pn-1000001", nil) },
+	"vps":    func() []declared { return vpsNode("gra-control-1", nil) },
+}
+
+// picture is what the account and the state look like in the end, less what numbers and names chance to be.
+type picture struct {
+	live, services int
+	spent          float64
+	lines          string
+}
+
+func paint(w *world, s *stack) picture {
+	books := w.sim.Books()
+	var p picture
+	p.live, p.spent = books.Live, books.SpentWithoutTax
+	var lines []string
+	for _, v := range w.sim.Services() {
+		if v.Kind == "vrack" || v.Ended {
+			continue
+		}
+		p.services++
+		installed := ""
+		if v.Installed != nil {
+			installed = v.Installed.OS + " " + strings.Join(v.Installed.AuthorizedKeys, ",")
+			if v.Kind == "dedicated" { // a VPS takes its host name from its service's name, which is never the same twice
+				installed += " " + v.Installed.Hostname
+			}
+		}
+		lines = append(lines, fmt.Sprint(v.Kind, v.Plan, v.Options, v.DisplayName, v.Tags["havre.mark"], v.Tags["havre.generation"], v.Vrack, v.Leaving, v.Installs, installed))
+	}
+	names := make([]string, 0, len(s.state))
+	for name := range s.state {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		e := s.state[name]
+		lines = append(lines, fmt.Sprint(name, e.Incomplete, e.Outputs["phase"], e.Outputs["status"], e.Outputs["installedGeneration"], e.Outputs["vrack"], e.Outputs["monthlyPrice"], e.Outputs["setupPrice"]))
+	}
+	p.lines = strings.Join(lines, "\n")
+	return p
+}
+
+// verdict counts what went wrong in one case.
+type verdict struct {
+	double, lost, overspent, diverged bool
+	why                               string
+}
+
+func (c trial) run(t testing.TB, want picture) verdict {
+	w := newWorld(t, ovhsim.Options{Seed: 1})
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := &stack{program: scenarios[c.scenario](), state: map[string]entry{}}
+	var v verdict
+	var history []string
+	settled := false
+	for n := 0; n < 12 && !settled; n++ {
+		if c.elsewhere {
+			w.cache = t.TempDir()
+		}
+		line := &wire{}
+		if n < len(c.blows) {
+			b := c.blows[n]
+			switch b.kind {
+			case killBefore, killAfter:
+				line.killAt, line.after = b.nth, b.kind == killAfter
+			default:
+				f := ovhsim.Fault{Kind: b.kind, Nth: b.nth, Milliseconds: 5, Times: 1}
+				if b.route != "" {
+					f.Method, f.Path, _ = strings.Cut(b.route, " ")
+					f.Nth, f.Times = 0, 0
+				}
+				if _, err := w.sim.Fault(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		before := s.clone()
+		server, err := w.process(line, map[string]any{"waitMinutes": 0.01})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		line.cancel = cancel
+		r := s.runIn(ctx, server, false)
+		cancel()
+		w.sim.ClearFaults()
+		if line.dead {
+			// Whatever finished before the kill was written; the operation that was under way reports to nobody.
+			s.keepOnlyFinished(before, r)
+			history = append(history, "killed")
+			continue
+		}
+		if r.err != nil {
+			history = append(history, r.err.Error())
+			if strings.Contains(r.err.Error(), "accept it by changing the node's data centre to") {
+				s.accept(w)
+			}
+			continue
+		}
+		history = append(history, fmt.Sprintf("changed %v", r.changed))
+		settled = len(r.changed) == 0
+	}
+	got := paint(w, s)
+	v.double = got.live > want.live || got.services > want.services
+	v.lost = got.services < want.services || !s.holds(w)
+	v.overspent = got.spent > want.spent
+	v.diverged = !settled || got != want && !v.double && !v.lost && !v.overspent
+	if v.double || v.lost || v.overspent || v.diverged {
+		v.why = fmt.Sprintf("%s\n  history:\n    %s\n  got  %d live, %d services, %.2f\n%s\n  want %d live, %d services, %.2f\n%s", c, strings.Join(history, "\n    "),
+			got.live, got.services, got.spent, got.lines, want.live, want.services, want.spent, want.lines)
+	}
+	return v
+}
+
+// keepOnlyFinished puts the state back for the operation that the kill interrupted, as the engine's snapshot has it.
+func (s *stack) keepOnlyFinished(before *stack, r report) {
+	if r.err == nil {
+		return
+	}
+	for _, d := range s.program {
+		if !strings.Contains(r.err.Error(), d.name+":") {
+			continue
+		}
+		if old, ok := before.state[d.name]; ok {
+			s.state[d.name] = old
+		} else {
+			delete(s.state, d.name)
+		}
+	}
+}
+
+// accept takes the data centre where OVH really delivered, as the error asks for.
+func (s *stack) accept(w *world) {
+	for _, v := range w.sim.Services() {
+		if v.Kind == "vrack" || v.Ended {
+			continue
+		}
+		if v.Kind == "vps" {
+			s.program = vpsNode("gra-control-1", map[string]any{"datacenter": strings.ToUpper(v.Datacenter)})
+		} else {
+			s.program = serverNode("rbx-worker-1", "pn-1000001", map[string]any{"datacenter": v.Datacenter})
+		}
+	}
+}
+
+// holds says whether every living service is in the state.
+func (s *stack) holds(w *world) bool {
+	known := map[string]bool{}
+	for _, e := range s.state {
+		if n := e.Outputs["serviceName"]; n.IsString() {
+			known[n.StringValue()] = true
+		}
+	}
+	for _, v := range w.sim.Services() {
+		if v.Kind != "vrack" && !v.Ended && !known[v.Name] {
+			return false
+		}
+	}
+	return true
+}
+
+// faultless runs a scenario without faults: the picture to compare with, how many calls it takes, and which routes they are.
+func faultless(t *testing.T, scenario string) (picture, int, []string) {
+	w := newWorld(t, ovhsim.Options{})
+	defer func() { must(t, w.close()) }()
+	s := &stack{program: scenarios[scenario](), state: map[string]entry{}}
+	line := &wire{}
+	server, err := w.process(line, nil)
+	must(t, err)
+	must(t, s.run(server, false).err)
+	routes := map[string]bool{}
+	for _, r := range w.sim.Requests() {
+		routes[r.Method+" "+r.Route] = true
+	}
+	list := make([]string, 0, len(routes))
+	for r := range routes {
+		list = append(list, r)
+	}
+	sort.Strings(list)
+	return paint(w, s), line.calls, list
+}
+
+func trials(t *testing.T) (map[string]picture, []trial) {
+	pictures := map[string]picture{}
+	kinds := append(ovhsim.Kinds(), killBefore, killAfter)
+	var list []trial
+	random := rand.New(rand.NewPCG(*faultsSeed, 2))
+	calls := map[string]int{}
+	for _, scenario := range []string{"server", "vps"} {
+		want, n, routes := faultless(t, scenario)
+		pictures[scenario], calls[scenario] = want, n
+		for _, kind := range kinds {
+			for nth := 1; nth <= n; nth++ {
+				list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, nth: nth}}})
+			}
+			if kind == killBefore || kind == killAfter {
+				for nth := 1; nth <= n; nth++ {
+					list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, nth: nth}}, elsewhere: true})
+				}
+				continue
+			}
+			for _, route := range routes {
+				list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, route: route}}})
+			}
+		}
+	}
+	for range 800 {
+		scenario := []string{"server", "vps"}[random.IntN(2)]
+		pick := func() blow { return blow{kind: kinds[random.IntN(len(kinds))], nth: 1 + random.IntN(calls[scenario])} }
+		list = append(list, trial{scenario: scenario, blows: []blow{pick(), pick()}, elsewhere: random.IntN(2) == 0})
+	}
+	if !*faultsAll {
+		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		list = list[:120]
+	}
+	return pictures, list
+}
+
+func TestFaults(t *testing.T) {
+	pictures, list := trials(t)
+	work := make(chan trial)
+	var mu sync.Mutex
+	var double, lost, overspent, diverged, cases int
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for c := range work {
+				v := c.run(t, pictures[c.scenario])
+				mu.Lock()
+				cases++
+				for _, x := range []struct {
+					on bool
+					n  *int
+				}{{v.double, &double}, {v.lost, &lost}, {v.overspent, &overspent}, {v.diverged, &diverged}} {
+					if x.on {
+						*x.n++
+					}
+				}
+				if v.why != "" {
+					t.Error(v.why)
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	for _, c := range list {
+		work <- c
+	}
+	close(work)
+	wait.Wait()
+	fmt.Printf("faults: cases=%d double=%d lost=%d overspent=%d diverged=%d\n", cases, double, lost, overspent, diverged)
+}
