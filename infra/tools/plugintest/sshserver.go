@@ -83,7 +83,7 @@ func NewHost(t testing.TB) *Host {
 		return nil, nil
 	}}
 	h.config.AddHostKey(signer)
-	if h.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if h.listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	h.Port = h.listener.Addr().(*net.TCPAddr).Port

@@ -5,6 +5,7 @@
 package sdkschema
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -36,12 +37,12 @@ type Resource struct {
 
 // Differences compares a plugin's schema with the SDK and returns what differs, sorted; none when a program cannot tell the two
 // apart.
-func Differences(spec schema.PackageSpec, r Resource) ([]string, error) {
+func Differences(ctx context.Context, spec schema.PackageSpec, r Resource) ([]string, error) {
 	have, ok := spec.Resources[r.Token]
 	if !ok {
 		return nil, fmt.Errorf("the plugin has no resource %s", r.Token)
 	}
-	source, err := constructor(r.Package, reflect.TypeOf(r.State).Name())
+	source, err := constructor(ctx, r.Package, reflect.TypeOf(r.State).Name())
 	if err != nil {
 		return nil, err
 	}
@@ -216,8 +217,8 @@ func tagOf(t reflect.Type, field string) string {
 type facts struct{ required, secret, replace []string }
 
 // constructor reads New<name> in a package's source.
-func constructor(pkg, name string) (facts, error) {
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", pkg).Output()
+func constructor(ctx context.Context, pkg, name string) (facts, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", pkg).Output()
 	if err != nil {
 		return facts{}, fmt.Errorf("find the source of %s: %w", pkg, err)
 	}

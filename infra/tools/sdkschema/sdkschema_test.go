@@ -44,7 +44,7 @@ func TestCommandPluginIsTheOfficialOne(t *testing.T) {
 		{"command:remote:Command", remote.CommandArgs{}, remote.Command{}, remotePackage},
 		{"command:remote:CopyToRemote", remote.CopyToRemoteArgs{}, remote.CopyToRemote{}, remotePackage},
 	} {
-		diffs, err := Differences(spec, r)
+		diffs, err := Differences(t.Context(), spec, r)
 		if err != nil {
 			t.Error(err)
 		}
@@ -68,7 +68,7 @@ func TestCloudflarePluginIsTheOfficialOne(t *testing.T) {
 		{"cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", cloudflare.LoadBalancerMonitorArgs{}, cloudflare.LoadBalancerMonitor{}, cloudflarePackage},
 		{"cloudflare:index/loadBalancerPool:LoadBalancerPool", cloudflare.LoadBalancerPoolArgs{}, cloudflare.LoadBalancerPool{}, cloudflarePackage},
 	} {
-		diffs, err := Differences(spec, r)
+		diffs, err := Differences(t.Context(), spec, r)
 		if err != nil {
 			t.Error(err)
 		}
@@ -78,7 +78,7 @@ func TestCloudflarePluginIsTheOfficialOne(t *testing.T) {
 	}
 	// The configuration's outputs are a matter between engine and plugin; programs see the inputs.
 	spec.Resources["provider"] = *spec.Provider
-	diffs, err := Differences(spec, Resource{"provider", cloudflare.ProviderArgs{}, cloudflare.Provider{}, cloudflarePackage})
+	diffs, err := Differences(t.Context(), spec, Resource{"provider", cloudflare.ProviderArgs{}, cloudflare.Provider{}, cloudflarePackage})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestVersionsAreTheSDKs(t *testing.T) {
 		"github.com/pulumi/pulumi-kubernetes/sdk/v4": {tools.KubernetesVersion},
 		"github.com/pulumi/pulumi/sdk/v3":            {engine(t)},
 	} {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).Output()
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", module).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestDifferencesAreFound(t *testing.T) {
 		broken := spec.Resources[r.Token]
 		row.mutate(&broken)
 		spec.Resources[r.Token] = broken
-		diffs, err := Differences(spec, r)
+		diffs, err := Differences(t.Context(), spec, r)
 		if err != nil || !slices.Equal(diffs, row.want) {
 			t.Errorf("%s: got %q, %v, want %q", name, diffs, err, row.want)
 		}

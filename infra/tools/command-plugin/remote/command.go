@@ -66,9 +66,9 @@ func (c *CommandInputs) Annotate(a infer.Annotator) {
 }
 
 // Annotate describes the outputs.
-func (c *CommandOutputs) Annotate(a infer.Annotator) {
-	a.Describe(&c.Stdout, "The standard output of the command's process")
-	a.Describe(&c.Stderr, "The standard error of the command's process")
+func (o *CommandOutputs) Annotate(a infer.Annotator) {
+	a.Describe(&o.Stdout, "The standard output of the command's process")
+	a.Describe(&o.Stderr, "The standard error of the command's process")
 }
 
 // Create runs `create`. An error keeps nothing: the next run creates again.

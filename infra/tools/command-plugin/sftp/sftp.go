@@ -118,7 +118,7 @@ func (c *Client) Write(path string, content io.Reader) error {
 	if kind != packetHandle {
 		return status(kind, body)
 	}
-	handle, _, err := cut(body)
+	handle, err := str(body)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func status(kind byte, body []byte) error {
 	case statusNoSuchFile:
 		return os.ErrNotExist
 	default:
-		message, _, err := cut(body[4:])
+		message, err := str(body[4:])
 		if err != nil || len(message) == 0 {
 			return fmt.Errorf("status %d", code)
 		}
@@ -244,11 +244,10 @@ func text(to []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint32(to, uint32(len(s))), s...)
 }
 
-// cut takes a string off the front.
-func cut(body []byte) (s, rest []byte, err error) {
+// str reads the string at the front.
+func str(body []byte) ([]byte, error) {
 	if len(body) < 4 || uint64(len(body)-4) < uint64(binary.BigEndian.Uint32(body)) {
-		return nil, nil, errors.New("short string")
+		return nil, errors.New("short string")
 	}
-	n := 4 + int(binary.BigEndian.Uint32(body))
-	return body[4:n], body[n:], nil
+	return body[4 : 4+int(binary.BigEndian.Uint32(body))], nil
 }

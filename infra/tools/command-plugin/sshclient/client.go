@@ -114,11 +114,15 @@ func (c *Client) Run(ctx context.Context, cmd Command) error {
 			_ = stdin.Close()
 		}()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- session.Wait() }()
+	var outcome error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		outcome = session.Wait()
+	}()
 	select {
-	case err := <-ended:
-		return c.result(err)
+	case <-ended:
+		return c.result(outcome)
 	case <-ctx.Done():
 	}
 	_ = session.Signal(ssh.SIGTERM)

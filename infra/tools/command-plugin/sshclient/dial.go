@@ -95,7 +95,7 @@ func take(ctx context.Context, places chan struct{}) (func(), error) {
 // Dial logs in to a server, through a jump host where proxy is not nil, and retries as the endpoints say. log gets a line for each failed attempt. A host
 // key that differs from the pinned one is an error at once: trying again cannot mend it.
 func (d *Dialer) Dial(ctx context.Context, to Endpoint, proxy *Endpoint, log func(string)) (*Client, error) {
-	config, closeAgent, err := to.config()
+	config, closeAgent, err := to.config(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", to, err)
 	}
@@ -111,7 +111,7 @@ func (d *Dialer) Dial(ctx context.Context, to Endpoint, proxy *Endpoint, log fun
 	}
 	dial := (&net.Dialer{}).DialContext
 	if proxy != nil {
-		proxyConfig, closeProxyAgent, err := proxy.config()
+		proxyConfig, closeProxyAgent, err := proxy.config(ctx)
 		if err != nil {
 			return fail(fmt.Errorf("proxy: connect to %s: %w", proxy, err))
 		}
@@ -201,7 +201,7 @@ func (d *Dialer) handshake(ctx context.Context, to Endpoint, config *ssh.ClientC
 }
 
 // config turns an endpoint into what the SSH library wants; the function closes the connection to the agent.
-func (e Endpoint) config() (*ssh.ClientConfig, func(), error) {
+func (e Endpoint) config(ctx context.Context) (*ssh.ClientConfig, func(), error) {
 	config := &ssh.ClientConfig{User: e.User, HostKeyCallback: ssh.InsecureIgnoreHostKey()}
 	if e.HostKey != "" {
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(e.HostKey))
@@ -240,7 +240,7 @@ func (e Endpoint) config() (*ssh.ClientConfig, func(), error) {
 	if socket == "" {
 		return config, func() {}, nil
 	}
-	conn, err := net.Dial("unix", socket)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, nil, fmt.Errorf("SSH agent: %w", err)
 	}
