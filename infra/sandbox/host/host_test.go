@@ -43,11 +43,20 @@ func TestLaunch(t *testing.T) {
 
 func TestParseStat(t *testing.T) {
 	got, err := parseStat("812 (a ) b) S 7 812 812 0 -1 4194560 2757 0 0 0 4 5 0 0 20 0 1 0 147156 104148992 2933\n")
-	if want := (stat{state: 'S', parent: 7, start: 147156}); err != nil || got != want {
+	if want := (stat{state: 'S', parent: 7, threads: 1, start: 147156}); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	if _, err := parseStat("812 (a"); err == nil || err.Error() != `process: "812 (a" is no line of /proc/PID/stat` {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestZombieHasEndedOnceItsThreadsHave(t *testing.T) {
+	for text, want := range map[string]bool{"S 1": false, "Z 1": true, "Z 3": false, "X 1": true} {
+		s := stat{state: text[0], threads: int(text[2] - '0')}
+		if s.ended() != want {
+			t.Errorf("%s: ended is %v", text, !want)
+		}
 	}
 }
 

@@ -21,10 +21,14 @@ type Process struct {
 
 // stat is what this package reads of /proc/PID/stat.
 type stat struct {
-	state  byte
-	parent int
-	start  uint64
+	state   byte
+	parent  int
+	threads int
+	start   uint64
 }
+
+// ended says that nothing of the process runs. A zombie whose other threads are still ending holds its ports and files until they have.
+func (s stat) ended() bool { return s.state == 'X' || s.state == 'Z' && s.threads <= 1 }
 
 // parseStat reads a line of /proc/PID/stat. The name in it may hold spaces and brackets, so fields count from the last bracket.
 func parseStat(line string) (stat, error) {
@@ -34,11 +38,12 @@ func parseStat(line string) (stat, error) {
 		return stat{}, fmt.Errorf("process: %q is no line of /proc/PID/stat", line)
 	}
 	parent, err1 := strconv.Atoi(fields[1])
-	start, err2 := strconv.ParseUint(fields[19], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
+	threads, err2 := strconv.Atoi(fields[17])
+	start, err3 := strconv.ParseUint(fields[19], 10, 64)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return stat{}, fmt.Errorf("process: %q: %w", line, err)
 	}
-	return stat{state: fields[0][0], parent: parent, start: start}, nil
+	return stat{state: fields[0][0], parent: parent, threads: threads, start: start}, nil
 }
 
 func readStat(pid int) (stat, error) {
@@ -64,7 +69,7 @@ func (p Process) Alive() bool {
 		return false
 	}
 	s, err := readStat(p.PID)
-	return err == nil && s.start == p.Start && s.state != 'Z' && s.state != 'X'
+	return err == nil && s.start == p.Start && !s.ended()
 }
 
 // Signal sends sig if the process still runs.
@@ -93,7 +98,7 @@ func (p Process) children() []Process {
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil && s.parent == p.PID && s.state != 'Z' {
+		if s, err := readStat(pid); err == nil && s.parent == p.PID && !s.ended() {
 			found = append(found, Process{PID: pid, Start: s.start})
 		}
 	}
