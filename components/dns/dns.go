@@ -114,12 +114,11 @@ func relative(name, zone string) string {
 
 // label is the name's part of a logical name.
 func label(name, zone string) string {
-	switch inside := relative(name, zone); {
-	case inside == "@":
+	inside := relative(name, zone)
+	if inside == "@" {
 		return "apex"
-	default:
-		return strings.ReplaceAll(strings.ReplaceAll(inside, "*", "any"), ".", "-")
 	}
+	return strings.ReplaceAll(strings.ReplaceAll(inside, "*", "any"), ".", "-")
 }
 
 // New makes the records. Each is called <name>-<record>-<host>.

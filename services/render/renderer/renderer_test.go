@@ -373,7 +373,7 @@ func TestPrewarmAsksEveryAddress(t *testing.T) {
 			}
 			h.ServeHTTP(w, r)
 		})}
-		go web.Serve(listener)
+		go func() { _ = web.Serve(listener) }() // ends with ErrServerClosed
 		defer web.Close()
 	}
 	lookups := 0

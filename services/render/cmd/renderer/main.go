@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -18,14 +17,16 @@ import (
 	"havre/services/render/renderer"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "renderer:", err)
-		stop()
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func root() *cobra.Command {
@@ -173,7 +174,7 @@ func draw() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var out io.Writer = c.OutOrStdout()
+		out := c.OutOrStdout()
 		if output != "-" {
 			file, err := os.Create(output)
 			if err != nil {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func run(t *testing.T, stdin string, args ...string) (string, error) {
+func execute(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
 	c := root()
 	var out bytes.Buffer
@@ -30,7 +30,7 @@ func run(t *testing.T, stdin string, args ...string) (string, error) {
 
 func TestHelp(t *testing.T) {
 	for name, args := range map[string][]string{"help": {"--help"}, "serve": {"serve", "--help"}, "prewarm": {"prewarm", "--help"}} {
-		got, err := run(t, "", args...)
+		got, err := execute(t, "", args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestPicture(t *testing.T) {
-	got, err := run(t, "", "picture", "--name", "Grace")
+	got, err := execute(t, "", "picture", "--name", "Grace")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestPicture(t *testing.T) {
 		t.Error(err)
 	}
 	path := filepath.Join(t.TempDir(), "x.png")
-	if _, err := run(t, "", "picture", "--name", "Grace", "-o", path); err != nil {
+	if _, err := execute(t, "", "picture", "--name", "Grace", "-o", path); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != got {
@@ -78,7 +78,7 @@ func TestPrewarm(t *testing.T) {
 	server := httptest.NewServer(renderer.New(renderer.Options{}).Handler())
 	defer server.Close()
 	list := "reader,name,offer,price\nr-1,Ada,Two nights,€ 1\nr-2,Alan,Two nights,€ 2\n"
-	out, err := run(t, list, "prewarm", "--base", server.URL, "--campaign", "sale", "--readers", "-")
+	out, err := execute(t, list, "prewarm", "--base", server.URL, "--campaign", "sale", "--readers", "-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestErrors(t *testing.T) {
 		"bad cache":       {[]string{"serve", "--cache-mib", "0"}, "--cache-mib 0: give at least 1; to cache nothing use --cache-entries -1"},
 		"unknown command": {[]string{"dance"}, `unknown command "dance" for "renderer"`},
 	} {
-		_, err := run(t, "", test.args...)
+		_, err := execute(t, "", test.args...)
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%s:\n got %v\nwant %s", name, err, test.want)
 		}
