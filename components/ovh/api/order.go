@@ -175,6 +175,21 @@ func (c *Client) DeleteCart(ctx context.Context, id string) error {
 	return c.delete(ctx, "/order/cart/"+id, nil)
 }
 
+// CartPlan is the plan code of a cart's first item; empty for an empty cart.
+func (c *Client) CartPlan(ctx context.Context, id string) (string, error) {
+	var items []int64
+	if err := c.get(ctx, "/order/cart/"+id+"/item", &items); err != nil || len(items) == 0 {
+		return "", err
+	}
+	var item struct {
+		Settings struct {
+			PlanCode string `json:"planCode"`
+		} `json:"settings"`
+	}
+	err := c.get(ctx, fmt.Sprintf("/order/cart/%s/item/%d", id, slices.Min(items)), &item)
+	return item.Settings.PlanCode, err
+}
+
 // AddItem puts a plan into a cart.
 func (c *Client) AddItem(ctx context.Context, cart, product, plan, duration, mode string) (int64, error) {
 	var item struct {
@@ -251,6 +266,7 @@ func (c *Client) Orders(ctx context.Context, since time.Time) ([]int64, error) {
 type Order struct {
 	ID           int64     `json:"orderId"`
 	Date         time.Time `json:"date"`
+	Expires      time.Time `json:"expirationDate"` // of the order while it is not paid
 	URL          string    `json:"url"`
 	PriceWithTax Amount    `json:"priceWithTax"`
 	PriceNet     Amount    `json:"priceWithoutTax"`

@@ -18,7 +18,10 @@
 // tagged is the service's own tag. So a lost state finds all of it again in the account.
 package order
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Phase says where an order stands.
 type Phase string
@@ -75,6 +78,7 @@ type State struct {
 	CartID      string
 	OrderID     int64
 	ServiceName string
+	Since       time.Time // start of an intent whose fate is not known, by OVH's clock
 }
 
 // Move is where an outcome leads. Halt ends this run; the next one goes on from To.
@@ -149,6 +153,7 @@ type Result struct {
 	CartID      string
 	OrderID     int64
 	ServiceName string
+	Since       time.Time
 }
 
 // Next says where the outcome of the state's step leads, and whether the run ends there. What is known is never forgotten: an order id or a service name
@@ -178,6 +183,12 @@ func Next(s State, r Result) (next State, halt bool, err error) {
 	}
 	if r.ServiceName != "" {
 		next.ServiceName = r.ServiceName
+	}
+	switch {
+	case move.To != Unsure:
+		next.Since = time.Time{}
+	case !r.Since.IsZero() && (s.Since.IsZero() || r.Since.Before(s.Since)):
+		next.Since = r.Since
 	}
 	if move.To == Ordered && next.OrderID == 0 {
 		return s, true, fmt.Errorf("%s: a checkout was reported without an order id", s.Mark)

@@ -61,9 +61,18 @@ const Skew = 10 * time.Minute
 // Dead says whether a status means that the order will never be delivered. "cancelling" counts: OVH does not turn back from it.
 func Dead(status string) bool { return status == "cancelled" || status == "cancelling" }
 
+// Evidence is what the account's carts say. A cart that was checked out stands for one order, even before the order shows.
+type Evidence struct {
+	Mine   int // carts of this mark that were checked out and whose order is not known to have died
+	Others int // carts of other marks, for the same plan, that were checked out and have claimed no order yet
+}
+
 // Find applies the rules: what this mark has claimed comes first; else orders of the same plan, data centre and options placed since the intent, minus
-// what others claim, minus what was cancelled or has ended. The outcome is OK for exactly one, None, or Several.
-func Find(w Wish, orders []Candidate) (Outcome, []Candidate) {
+// what others claim, minus what was cancelled or has ended. The outcome is OK for one that may be taken, None, or Several.
+//
+// Orders that are equal in all of this can be told apart by nobody, and need not be: as long as there is a checked-out cart of ours behind each of them,
+// any of the waiting marks may take any of them. As soon as there are more orders than carts, somebody else may have bought one, and a person must choose.
+func Find(w Wish, e Evidence, orders []Candidate) (Outcome, []Candidate) {
 	var mine, open []Candidate
 	for _, c := range orders {
 		if Dead(c.Status) || c.Ended {
@@ -72,23 +81,29 @@ func Find(w Wish, orders []Candidate) (Outcome, []Candidate) {
 		switch {
 		case c.ClaimedBy == w.Mark:
 			mine = append(mine, c)
-		case c.ClaimedBy != "":
-		case c.PlanCode == w.PlanCode && strings.EqualFold(c.Datacenter, w.Datacenter) && sameSet(c.Options, w.Options) && !c.Date.Before(w.Since.Add(-Skew)):
+		case w.matches(c):
 			open = append(open, c)
 		}
 	}
-	found := open
-	if len(mine) > 0 {
-		found = mine
-	}
-	slices.SortFunc(found, func(a, b Candidate) int { return int(a.OrderID - b.OrderID) })
-	switch len(found) {
-	case 0:
+	byID := func(a, b Candidate) int { return int(a.OrderID - b.OrderID) }
+	slices.SortFunc(mine, byID)
+	slices.SortFunc(open, byID)
+	switch {
+	case len(mine) == 1:
+		return OK, mine
+	case len(mine) > 1:
+		return Several, mine
+	case len(open) == 0, e.Mine == 0 && len(open) <= e.Others:
 		return None, nil
-	case 1:
-		return OK, found
+	case e.Mine > 0 && len(open) <= e.Mine+e.Others:
+		return OK, open[:1]
 	}
-	return Several, found
+	return Several, open
+}
+
+// matches says whether an order nobody claims is what this intent would have bought.
+func (w Wish) matches(c Candidate) bool {
+	return c.ClaimedBy == "" && c.PlanCode == w.PlanCode && strings.EqualFold(c.Datacenter, w.Datacenter) && sameSet(c.Options, w.Options) && !c.Date.Before(w.Since.Add(-Skew))
 }
 
 // Explained counts the orders of this wish that were placed and have died: each accounts for one cart that was checked out.
@@ -98,9 +113,7 @@ func Explained(w Wish, orders []Candidate) int {
 		if !Dead(c.Status) && !c.Ended {
 			continue
 		}
-		mine := c.ClaimedBy == w.Mark
-		match := c.ClaimedBy == "" && c.PlanCode == w.PlanCode && strings.EqualFold(c.Datacenter, w.Datacenter) && sameSet(c.Options, w.Options) && !c.Date.Before(w.Since.Add(-Skew))
-		if mine || match {
+		if c.ClaimedBy == w.Mark || w.matches(c) {
 			n++
 		}
 	}
@@ -119,6 +132,7 @@ func Ambiguous(w Wish, token, name string, found []Candidate) error {
 		}
 		fmt.Fprintf(&b, "\n    adopt it: pulumi import %s %s %s", token, name, id)
 	}
+	b.WriteString("\n  one that belongs to something else is left out once its service carries another tag havre.mark")
 	return fmt.Errorf("%s", b.String())
 }
 

@@ -66,7 +66,8 @@ func (r *run) pay(ctx context.Context, s order.State) (order.Result, error) {
 		err = fmt.Errorf("it costs %s %s, the preview promised %s", head.PriceNet.Value, head.PriceNet.Currency, *limit.First)
 	}
 	if err != nil {
-		return order.Result{Outcome: order.Refused}, fmt.Errorf("order %d was placed but is not paid, and lapses by itself: %w", s.OrderID, err)
+		return order.Result{Outcome: order.Refused}, fmt.Errorf("order %d was placed but is not paid: %w; to take it, accept the price in the stack's offer, read a new preview and run again; else it lapses on %s, and a run after that orders anew",
+			s.OrderID, err, head.Expires.Format(time.DateOnly))
 	}
 	if head.PriceWithTax.Value == 0 {
 		err = r.api.PayNothing(ctx, s.OrderID)

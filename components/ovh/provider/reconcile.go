@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"havre/components/ovh/api"
@@ -12,14 +13,17 @@ import (
 // reconcile finds out whether this intent has placed an order. It first takes away every cart of the mark that could still be checked out, so that what is
 // found afterwards is all there will ever be: a checkout either happened before and shows in the orders, or finds no cart.
 func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error) {
+	since := r.began
+	if !s.Since.IsZero() && s.Since.Before(since) {
+		since = s.Since
+	}
 	unknown := func(err error) (order.Result, error) {
-		return order.Result{Outcome: order.Unknown}, fmt.Errorf("whether an order was placed cannot be seen now, and nothing is bought before it can: run again: %w", err)
+		return order.Result{Outcome: order.Unknown, Since: since}, fmt.Errorf("whether an order was placed cannot be seen now, and nothing is bought before it can: run again: %w", err)
 	}
 	carts, err := r.api.Carts(ctx, s.Mark)
 	if err != nil {
 		return unknown(err)
 	}
-	since := r.began
 	var spent []string // checked out
 	for _, id := range carts {
 		cart, err := r.api.Cart(ctx, id)
@@ -51,12 +55,17 @@ func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error
 			spent = append(spent, id)
 		}
 	}
-	orders, err := r.candidates(ctx, since)
+	books, err := r.books(ctx)
+	if err != nil {
+		return unknown(err)
+	}
+	orders, err := r.candidates(ctx, since, books.claims)
 	if err != nil {
 		return unknown(err)
 	}
 	wish := order.Wish{Mark: s.Mark, PlanCode: r.offer.plan, Datacenter: r.offer.datacenter, Options: r.offer.options, Since: since}
-	result, found := order.Find(wish, orders)
+	evidence := order.Evidence{Mine: max(0, len(spent)-order.Explained(wish, orders)), Others: books.others}
+	result, found := order.Find(wish, evidence, orders)
 	switch result {
 	case order.OK:
 		r.rt.log(ctx, "order %d was placed by an earlier attempt: adopted, nothing is bought again", found[0].OrderID)
@@ -66,10 +75,10 @@ func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error
 		if r.vps {
 			token = "ovhmetal:index:VPS"
 		}
-		return order.Result{Outcome: order.Several}, order.Ambiguous(wish, token, r.name, found)
+		return order.Result{Outcome: order.Several, Since: since}, order.Ambiguous(wish, token, r.name, found)
 	}
-	if dead := order.Explained(wish, orders); len(spent) > dead {
-		return order.Result{Outcome: order.Unknown}, fmt.Errorf("cart %s was checked out, but its order does not show yet; nothing is bought again: run again in a few minutes", spent[0])
+	if evidence.Mine > 0 {
+		return order.Result{Outcome: order.Unknown, Since: since}, fmt.Errorf("cart %s was checked out, but its order does not show yet; nothing is bought again: run again in a few minutes", spent[0])
 	}
 	for _, id := range spent {
 		r.seen[id] = true
@@ -78,11 +87,7 @@ func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error
 }
 
 // candidates lists the account's orders since a moment, and those our mark has claimed whenever that was, with who claims them.
-func (r *run) candidates(ctx context.Context, since time.Time) ([]order.Candidate, error) {
-	claims, err := r.claims(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]string) ([]order.Candidate, error) {
 	ids, err := r.api.Orders(ctx, since.Add(-order.Skew))
 	if err != nil {
 		return nil, err
@@ -141,26 +146,49 @@ func (r *run) candidates(ctx context.Context, since time.Time) ([]order.Candidat
 	return out, nil
 }
 
-// claims reads who has claimed which order from the descriptions of the account's carts.
-func (r *run) claims(ctx context.Context) (map[int64]string, error) {
+// accountBooks is what the descriptions of the account's carts say.
+type accountBooks struct {
+	claims map[int64]string // by order: whose it is
+	others int              // see order.Evidence
+}
+
+func (r *run) books(ctx context.Context) (accountBooks, error) {
+	b := accountBooks{claims: map[int64]string{}}
 	ids, err := r.api.Carts(ctx, "")
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	out := map[int64]string{}
+	claimed, bought := map[string]int{}, map[string]int{}
 	for _, id := range ids {
 		cart, err := r.api.Cart(ctx, id)
 		if api.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return b, err
 		}
 		if mark, n, ok := order.ParseClaim(cart.Description); ok {
-			out[n] = mark
+			if b.claims[n] == "" {
+				claimed[mark]++
+			}
+			b.claims[n] = mark
+			continue
+		}
+		if !cart.ReadOnly || cart.Description == r.mark || !strings.HasPrefix(cart.Description, "havre:") {
+			continue
+		}
+		plan, err := r.api.CartPlan(ctx, id)
+		if err != nil && !api.IsNotFound(err) {
+			return b, err
+		}
+		if plan == r.offer.plan {
+			bought[cart.Description]++
 		}
 	}
-	return out, nil
+	for mark, n := range bought {
+		b.others += max(0, n-claimed[mark])
+	}
+	return b, nil
 }
 
 // claim writes the order id into the account, as the description of an empty cart, unless it stands there.

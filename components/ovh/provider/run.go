@@ -163,6 +163,10 @@ func (r *run) known(ctx context.Context) error {
 func (r *run) output(s order.State, old ServiceState) ServiceState {
 	out := old
 	out.ServiceArgs = r.args
+	out.Since = ""
+	if !s.Since.IsZero() {
+		out.Since = s.Since.UTC().Format(time.RFC3339)
+	}
 	out.ServiceName, out.OrderID, out.CartID, out.Mark, out.Phase = s.ServiceName, api.ID(s.OrderID), s.CartID, r.mark, string(s.Phase)
 	take := func(to *string, v string) {
 		if v != "" {

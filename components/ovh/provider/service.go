@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -53,6 +54,7 @@ type ServiceState struct {
 	Currency            string `pulumi:"currency"`
 	Availability        string `pulumi:"availability"`
 	Imported            bool   `pulumi:"imported,optional"`
+	Since               string `pulumi:"since,optional"` // start of an intent whose fate is not known
 }
 
 var (
@@ -299,6 +301,11 @@ func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceA
 	if old.OrderID != "" {
 		if state.OrderID, err = strconv.ParseInt(old.OrderID, 10, 64); err != nil {
 			return infer.UpdateResponse[ServiceState]{Output: old}, keep(fmt.Errorf("order id %q of the state is not a number", old.OrderID))
+		}
+	}
+	if old.Since != "" {
+		if state.Since, err = time.Parse(time.RFC3339, old.Since); err != nil {
+			return infer.UpdateResponse[ServiceState]{Output: old}, keep(fmt.Errorf("since %q of the state is not a time: %w", old.Since, err))
 		}
 	}
 	switch state.Phase {
