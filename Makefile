@@ -31,8 +31,7 @@ build: bin/havre ## the tools and binaries that everything else needs
 	@bin/havre tools build
 
 lint: bin/havre
-	@bin/havre tools build golangci-lint
-	@$$(bin/havre tools path golangci-lint) run ./...
+	@$$(bin/havre tools build golangci-lint) run ./...
 
 check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline, no root
 	$(GO) build ./...

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -82,6 +83,9 @@ func newProvider(ctx *pulumi.Context, made *cluster.Cluster) (*kubernetes.Provid
 	return kubernetes.NewProvider(ctx, "kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig:            made.Kubeconfig,
 		EnableServerSideApply: pulumi.Bool(true),
+		// The address in the kubeconfig is one node's. Without a name of its own the cluster would count as another one when that node is retired, and
+		// every object would be replaced.
+		ClusterIdentifier: pulumi.String(ctx.Stack()),
 		// A cluster that does not answer must stop the run. Deleting its objects from the state instead would lose them.
 		DeleteUnreachable: pulumi.Bool(false),
 	}, pulumi.DependsOn(made.Resources()))
@@ -96,8 +100,8 @@ func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 		return nil, err
 	}
 	dns, err := coredns.New(ctx, "coredns", coredns.Args{
-		Image: settings.Images["coredns"], ClusterIP: plan.ClusterDNS, Domain: plan.Stack.Services.Domain,
-	}, opts...)
+		Image: settings.Images["coredns"], ClusterIP: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Upstreams: plan.Stack.Services.Resolvers,
+	}, append(slices.Clone(opts), pulumi.DependsOn(proxy.Resources()))...)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 			return publicKeyOf(r.Name)
 		case strings.HasSuffix(r.Name, "-invitation"):
 			return `{"token":"abcdef.0123456789abcdef","caCertHash":"sha256:00","certificateKey":"00"}`
-		case strings.HasSuffix(r.Name, "authority"):
+		case strings.HasPrefix(r.Name, "edge-authority"):
 			return authorityOutput
 		default:
 			return "{}"
@@ -260,5 +260,19 @@ func golden(t *testing.T, name, got string) {
 	}
 	if got != string(want) {
 		t.Errorf("%s differs from what the program registers; look at it and run go test ./infra/platform -update\n%s", path, got)
+	}
+}
+
+// TestAKeyInClearIsRefused: a private key that anybody with the repository can read is no key any more.
+func TestAKeyInClearIsRefused(t *testing.T) {
+	stack, file := described(t, "local"), overlay(t)
+	e := engine(t, stack).Config("havre:sshPrivateKey", secretKey, false)
+	err := e.Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) })
+	want := "config havre:sshPrivateKey is in clear in Pulumi.local.yaml; make a new key and set it with `pulumi config set --secret havre:sshPrivateKey < key`"
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "NEVER-IN-CLEAR") {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if err := engine(t, stack).Config("havre:sshPrivateKey", secretKey, true).Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+		t.Errorf("an encrypted key is refused: %v", err)
 	}
 }

@@ -1,22 +1,140 @@
 package platform
 
 import (
+	"fmt"
+	"net/netip"
+
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/authority"
 	"havre/components/cluster"
+	"havre/components/dns"
 	"havre/components/wireguard"
+	"havre/components/workload/pod"
+	"havre/services/edge"
+	"havre/services/edge/caddy"
+	"havre/services/render"
 	"havre/stacks"
 )
 
 // serviceImages are the images of what runs on the platform.
 var serviceImages = []string{"renderer", "caddy"}
 
-type front struct{}
-
-func buildServices(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine, mesh *wireguard.Mesh, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
-	return nil, nil
+// front is where readers enter.
+type front struct {
+	// addresses are the public addresses of the edge nodes, in the order of their indexes.
+	addresses []pulumi.StringInput
+	// authority is the certificate to trust; nil where a public authority signs.
+	authority pulumi.StringInput
 }
 
+// buildServices puts onto the platform what earns the money, from the inside out: the render service, the edge before it, then its name.
+func buildServices(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine, mesh *wireguard.Mesh, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
+	stack := plan.Stack
+	service, err := render.New(ctx, "render", render.Args{
+		Image:          settings.Images["renderer"],
+		Port:           stack.Render.Port,
+		MinReplicas:    stack.Render.MinReplicas,
+		MaxReplicas:    stack.Render.MaxReplicas,
+		CPUPercent:     stack.Render.CPUTargetPercent,
+		MaxUnavailable: stack.Render.MaxUnavailable,
+		Resources: pod.Resources{
+			CPU: pod.CPU(stack.Render.CPURequest), CPULimit: pod.CPU(stack.Render.CPULimit),
+			Memory: pod.Bytes(stack.Render.MemoryRequest) * pod.MiB, MemoryLimit: pod.Bytes(stack.Render.MemoryLimit) * pod.MiB,
+		},
+		// The edge is on its node's own network and reaches pods elsewhere over the mesh; to a pod beside it the node speaks from its pod network.
+		Callers: []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR},
+		Prewarm: &render.Prewarm{Schedule: stack.Render.Prewarm.Schedule, TimeZone: stack.Render.Prewarm.TimeZone, Campaign: "spring", Readers: firstReaders},
+		After:   addons,
+	}, pulumi.Provider(provider))
+	if err != nil {
+		return nil, err
+	}
+	args := edge.Args{
+		Image:        settings.Images["caddy"],
+		NodeSelector: map[string]string{stacks.LabelEdge: ""},
+		HTTPPort:     stack.Edge.HTTPPort,
+		HTTPSPort:    stack.Edge.HTTPSPort,
+		Sites: []caddy.Site{{
+			Hosts: []string{stack.Render.Domain}, Paths: []string{render.Path}, Upstream: service.PodsHost, Fallback: service.Host, Port: service.Port,
+		}},
+		Private: render.Private(),
+		After:   service.Resources(),
+	}
+	made := &front{}
+	switch stack.Edge.TLS {
+	case stacks.TLSInternal:
+		signed, err := newAuthority(ctx, plan, fleet, mesh)
+		if err != nil {
+			return nil, err
+		}
+		args.Internal = &edge.Internal{Certificate: signed.Certificate, Key: signed.Key, ServerName: stack.Render.Domain}
+		made.authority = signed.CACertificate
+	default:
+		args.ACME = &edge.ACME{Email: stack.Edge.ACMEEmail}
+	}
+	entrance, err := edge.New(ctx, "edge", args, pulumi.Provider(provider))
+	if err != nil {
+		return nil, err
+	}
+	addresses := map[string]pulumi.StringInput{}
+	for _, m := range fleet {
+		if m.Has(stacks.RoleEdge) && !m.Retired {
+			addresses[m.Name] = m.node.Address
+			made.addresses = append(made.addresses, m.node.Address)
+		}
+	}
+	records := make([]dns.Record, len(plan.Records))
+	for i, record := range plan.Records {
+		records[i] = dns.Record{Name: record.Name, Hosts: record.Nodes, Proxied: record.Proxied, TTL: record.TTL}
+	}
+	// The name comes last: before the edge answers there is nothing to lead readers to.
+	_, err = dns.New(ctx, "dns", dns.Args{
+		Zone: stack.DNS.Zone, ZoneID: pulumi.String(stack.DNS.ZoneID), Addresses: addresses, Records: records, After: entrance.Resources(),
+	})
+	return made, err
+}
+
+// firstReaders are drawn before a campaign by the reference renderer; a company's own image brings its own list.
+var firstReaders = []render.Reader{
+	{ID: "r-1001", Name: "Ada Lovelace", Offer: "Two for one", Price: "19.90 EUR"},
+	{ID: "r-1002", Name: "Grace Hopper", Offer: "Two for one", Price: "19.90 EUR"},
+}
+
+// newAuthority makes the edge's own authority on a control-plane node, which no pod can reach.
+func newAuthority(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, mesh *wireguard.Mesh) (*authority.Authority, error) {
+	keeper := plan.ControlPlane[0].Name
+	for _, m := range fleet {
+		if m.Name == keeper {
+			return authority.New(ctx, "edge-authority", authority.Args{
+				Connection: m.connection,
+				Names:      []string{plan.Stack.Render.Domain},
+				After:      []pulumi.Resource{mesh.Peers[keeper].Interface},
+			})
+		}
+	}
+	return nil, fmt.Errorf("node %s: planned, but not in the fleet; this is a mistake in infra/platform", keeper)
+}
+
+// export tells what an engineer asks for first.
 func export(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, made *cluster.Cluster, edge *front) {
+	nodes := pulumi.Map{}
+	for _, m := range fleet {
+		nodes[m.Name] = pulumi.Map{
+			"address": m.node.Address, "mesh": pulumi.String(m.Mesh.String()), "service": m.node.ServiceName, "monthly": m.node.MonthlyPrice,
+		}
+	}
+	addresses := pulumi.Array{}
+	for _, address := range edge.addresses {
+		addresses = append(addresses, address)
+	}
+	ctx.Export("nodes", nodes)
+	ctx.Export("monthly", pulumi.String(plan.Monthly.String()))
+	ctx.Export("domain", pulumi.String(plan.Stack.Render.Domain))
+	ctx.Export("edgeAddresses", addresses)
+	ctx.Export("kubeconfig", pulumi.ToSecret(made.Kubeconfig))
+	if edge.authority != nil {
+		ctx.Export("edgeAuthority", edge.authority)
+	}
 }

@@ -64,6 +64,9 @@ func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings,
 	if err := havre.GetObject("images", &settings.Images); err != nil {
 		errs = append(errs, fmt.Errorf("config havre:images: %w; wanted an object of name: image@sha256:digest in Pulumi.%s.yaml", err, ctx.Stack()))
 	}
+	if settings.SSHPrivateKey != "" && !ctx.IsConfigSecret("havre:sshPrivateKey") {
+		errs = append(errs, fmt.Errorf("config havre:sshPrivateKey is in clear in Pulumi.%s.yaml; make a new key and set it with `pulumi config set --secret havre:sshPrivateKey < key`", ctx.Stack()))
+	}
 	if overlay != "" {
 		text, err := os.ReadFile(overlay)
 		if err != nil {

@@ -173,7 +173,7 @@ func (w *walk) ready(t *testing.T, ctx context.Context) {
 // pods gives the addresses of the render pods by node.
 func (w *walk) pods(t *testing.T, ctx context.Context) map[string]string {
 	t.Helper()
-	out, err := w.kubectl(ctx, "get", "pods", "-A", "-l", "app.kubernetes.io/name=render", "--field-selector", "status.phase=Running", "-o",
+	out, err := w.kubectl(ctx, "get", "pods", "-A", "-l", "app.kubernetes.io/name=renderer", "--field-selector", "status.phase=Running", "-o",
 		`jsonpath={range .items[*]}{.spec.nodeName}{" "}{.status.podIP}{"\n"}{end}`)
 	if err != nil {
 		t.Fatal(err)
