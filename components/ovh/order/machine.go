@@ -69,6 +69,7 @@ const (
 	Started  Outcome = "started"  // follow: OVH works on it
 	Gone     Outcome = "gone"     // the order was cancelled
 	Finished Outcome = "finished" // follow: delivered
+	Taken    Outcome = "taken"    // claim: an equal intent has claimed this order, so one of its own is looked for
 )
 
 // State is all that must survive a crash.
@@ -113,6 +114,7 @@ var Diagram = map[Phase]struct {
 	}},
 	Ordered: {Claim, map[Outcome]Move{
 		OK:      {To: Claimed},
+		Taken:   {To: Unsure},
 		Unknown: {To: Ordered, Halt: true},
 		Refused: {To: Ordered, Halt: true},
 	}},
@@ -183,6 +185,9 @@ func Next(s State, r Result) (next State, halt bool, err error) {
 	}
 	if r.ServiceName != "" {
 		next.ServiceName = r.ServiceName
+	}
+	if r.Outcome == Taken {
+		next.OrderID = 0 // the account says whose it is
 	}
 	switch {
 	case move.To != Unsure:

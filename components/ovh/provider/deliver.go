@@ -81,13 +81,8 @@ func (r *run) pay(ctx context.Context, s order.State) (order.Result, error) {
 		}
 		err = r.api.Pay(ctx, s.OrderID, method)
 	}
-	if err == nil {
-		r.paid = true
-		return order.Result{Outcome: order.OK}, nil
-	}
-	if api.Executed(err) {
-		r.paid = true // perhaps: following shows it, and the next run looks again before it pays
-		return order.Result{Outcome: order.OK}, nil
+	if err == nil || api.Executed(err) {
+		return order.Result{Outcome: order.OK}, nil // perhaps only: following shows it, and the next run looks again before it pays
 	}
 	if at, _ := look(); at == order.OK {
 		return order.Result{Outcome: order.OK}, nil // paid by somebody else between the two calls

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,39 +56,61 @@ func (r *run) reconcile(ctx context.Context, s order.State) (order.Result, error
 			spent = append(spent, id)
 		}
 	}
+	for waited := 0; ; waited++ {
+		result, others, err := r.choose(ctx, s, since, spent)
+		if err != nil && result.Outcome == "" {
+			return unknown(err)
+		}
+		// A run on another machine may be between its checkout and its claim: let it claim first, then choose among what is left.
+		if result.Outcome == order.OK && others > 0 && waited < 10 {
+			time.Sleep(min(r.rt.options.Poll, 6*time.Second))
+			continue
+		}
+		if result.Outcome == order.OK {
+			r.rt.log(ctx, "order %d was placed by an earlier attempt: adopted, nothing is bought again", result.OrderID)
+		}
+		return result, err
+	}
+}
+
+// choose applies the rules to what the account shows now. Others says how many checked-out carts of other marks wait beside ours, when that matters.
+func (r *run) choose(ctx context.Context, s order.State, since time.Time, spent []string) (result order.Result, others int, err error) {
 	books, err := r.books(ctx)
 	if err != nil {
-		return unknown(err)
+		return result, 0, err
 	}
 	orders, err := r.candidates(ctx, since, books.claims)
 	if err != nil {
-		return unknown(err)
+		return result, 0, err
 	}
 	wish := order.Wish{Mark: s.Mark, PlanCode: r.offer.plan, Datacenter: r.offer.datacenter, Options: r.offer.options, Since: since}
 	evidence := order.Evidence{Mine: max(0, len(spent)-order.Explained(wish, orders)), Others: books.others}
-	result, found := order.Find(wish, evidence, orders)
-	switch result {
+	outcome, found := order.Find(wish, evidence, orders)
+	switch outcome {
 	case order.OK:
-		r.rt.log(ctx, "order %d was placed by an earlier attempt: adopted, nothing is bought again", found[0].OrderID)
-		return order.Result{Outcome: order.OK, OrderID: found[0].OrderID}, nil
+		if found[0].ClaimedBy == "" {
+			others = books.others
+		}
+		return order.Result{Outcome: order.OK, OrderID: found[0].OrderID}, others, nil
 	case order.Several:
 		token := "ovhmetal:index:Server"
 		if r.vps {
 			token = "ovhmetal:index:VPS"
 		}
-		return order.Result{Outcome: order.Several, Since: since}, order.Ambiguous(wish, token, r.name, found)
+		return order.Result{Outcome: order.Several, Since: since}, 0, order.Ambiguous(wish, token, r.name, found)
 	}
 	if evidence.Mine > 0 {
-		return order.Result{Outcome: order.Unknown, Since: since}, fmt.Errorf("cart %s was checked out, but its order does not show yet; nothing is bought again: run again in a few minutes", spent[0])
+		return order.Result{Outcome: order.Unknown, Since: since}, 0,
+			fmt.Errorf("cart %s was checked out, but its order does not show yet; nothing is bought again: run again in a few minutes", spent[0])
 	}
 	for _, id := range spent {
 		r.seen[id] = true
 	}
-	return order.Result{Outcome: order.None}, nil
+	return order.Result{Outcome: order.None}, 0, nil
 }
 
 // candidates lists the account's orders since a moment, and those our mark has claimed whenever that was, with who claims them.
-func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]string) ([]order.Candidate, error) {
+func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64][]string) ([]order.Candidate, error) {
 	ids, err := r.api.Orders(ctx, since.Add(-order.Skew))
 	if err != nil {
 		return nil, err
@@ -96,15 +119,17 @@ func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]
 	for _, id := range ids {
 		listed[id] = true
 	}
-	for id, mark := range claims {
-		if mark == r.mark && !listed[id] {
+	for id, marks := range claims {
+		if slices.Contains(marks, r.mark) && !listed[id] {
 			ids = append(ids, id)
 		}
 	}
 	var out []order.Candidate
 	for _, id := range ids {
-		owner := claims[id]
-		if owner != "" && owner != r.mark {
+		owner := ""
+		if slices.Contains(claims[id], r.mark) {
+			owner = r.mark
+		} else if len(claims[id]) > 0 {
 			continue
 		}
 		facts, err := r.api.OrderFacts(ctx, id)
@@ -148,12 +173,12 @@ func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]
 
 // accountBooks is what the descriptions of the account's carts say.
 type accountBooks struct {
-	claims map[int64]string // by order: whose it is
-	others int              // see order.Evidence
+	claims map[int64][]string // by order: the marks that claim it
+	others int                // see order.Evidence
 }
 
 func (r *run) books(ctx context.Context) (accountBooks, error) {
-	b := accountBooks{claims: map[int64]string{}}
+	b := accountBooks{claims: map[int64][]string{}}
 	ids, err := r.api.Carts(ctx, "")
 	if err != nil {
 		return b, err
@@ -168,10 +193,10 @@ func (r *run) books(ctx context.Context) (accountBooks, error) {
 			return b, err
 		}
 		if mark, n, ok := order.ParseClaim(cart.Description); ok {
-			if b.claims[n] == "" {
+			if !slices.Contains(b.claims[n], mark) {
 				claimed[mark]++
+				b.claims[n] = append(b.claims[n], mark)
 			}
-			b.claims[n] = mark
 			continue
 		}
 		if !cart.ReadOnly || cart.Description == r.mark || !strings.HasPrefix(cart.Description, "havre:") {
@@ -191,18 +216,49 @@ func (r *run) books(ctx context.Context) (accountBooks, error) {
 	return b, nil
 }
 
-// claim writes the order id into the account, as the description of an empty cart, unless it stands there.
+// claim writes the order id into the account, as the description of an empty cart, unless it stands there. An order that this run did not place itself may
+// have been taken by an equal intent meanwhile: whoever sees another's claim beside its own stands back.
 func (r *run) claim(ctx context.Context, s order.State) (order.Result, error) {
+	failed := func(err error) (order.Result, error) {
+		return order.Result{Outcome: outcome(err)}, fmt.Errorf("order %d is placed but not claimed yet; run again: %w", s.OrderID, err)
+	}
+	taken := func() (bool, error) {
+		if r.bought {
+			return false, nil
+		}
+		books, err := r.books(ctx)
+		return slices.ContainsFunc(books.claims[s.OrderID], func(m string) bool { return m != s.Mark }), err
+	}
+	if other, err := taken(); err != nil {
+		return failed(err)
+	} else if other {
+		return order.Result{Outcome: order.Taken}, nil
+	}
 	description := order.ClaimMark(s.Mark, s.OrderID)
 	carts, err := r.api.Carts(ctx, description)
-	if err == nil && len(carts) == 0 {
-		var account api.Account
-		if account, err = r.api.Account(ctx); err == nil {
-			_, err = r.api.NewCart(ctx, account.Subsidiary, description, r.api.Now().Add(CartLife))
-		}
-	}
 	if err != nil {
-		return order.Result{Outcome: outcome(err)}, fmt.Errorf("order %d is placed but not claimed yet; run again: %w", s.OrderID, err)
+		return failed(err)
+	}
+	if len(carts) == 0 {
+		account, err := r.api.Account(ctx)
+		if err != nil {
+			return failed(err)
+		}
+		cart, err := r.api.NewCart(ctx, account.Subsidiary, description, r.api.Now().Add(CartLife))
+		if err != nil {
+			return failed(err)
+		}
+		carts = []string{cart.ID}
+	}
+	if other, err := taken(); err != nil {
+		return failed(err)
+	} else if other {
+		for _, id := range carts {
+			if err := r.api.DeleteCart(ctx, id); err != nil {
+				return failed(err)
+			}
+		}
+		return order.Result{Outcome: order.Taken}, nil
 	}
 	return order.Result{Outcome: order.OK}, nil
 }

@@ -31,7 +31,7 @@ type run struct {
 	seen         map[string]bool // carts that were checked out and whose order is known to be dead
 	rounds       int
 	priced       time.Time
-	paid         bool // a payment was asked for in this run
+	bought       bool // the checkout was this run's own, so nobody else can have claimed its order
 	availability string
 	status       string
 	address      string
@@ -465,6 +465,7 @@ func (r *run) buy(ctx context.Context, s order.State) (order.Result, error) {
 	bill, err := r.api.Buy(ctx, s.CartID)
 	switch {
 	case err == nil:
+		r.bought = true
 		r.rt.log(ctx, "order %d placed: %s", bill.OrderID, bill.URL)
 		return order.Result{Outcome: order.OK, OrderID: bill.OrderID}, nil
 	case api.Executed(err), api.IsNotFound(err):
