@@ -1,0 +1,274 @@
+package ovhmetal
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"havre/infra/sandbox/ovhsim"
+)
+
+func expect(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Errorf("got %v, want no error", err)
+		}
+		return
+	}
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// config runs once under a configuration.
+func (w *world) with(t *testing.T, s *stack, config map[string]any, preview bool) report {
+	t.Helper()
+	server, err := w.process(&wire{}, config)
+	if err != nil {
+		return report{err: err}
+	}
+	return s.run(server, preview)
+}
+
+// TestRefusedAtPreview holds the exact message of everything that must not be bought.
+func TestRefusedAtPreview(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change map[string]any
+		config map[string]any
+		want   string
+	}{
+		{"plan", map[string]any{"planCode": "24rise99"}, nil, `plan "24rise99" is in none of the catalogues baremetalServers, eco; look its code up in OVH's price list`},
+		{"data centre", map[string]any{"datacenter": "par"}, nil, `plan 24rise03 is not sold in data centre "par"; choose one of bhs, fra, gra, lon, rbx, sbg, waw`},
+		{"option", map[string]any{"options": []any{"ram-1t"}}, nil, `option "ram-1t" is not offered with plan 24rise03; look at the plan's addon families in OVH's price list`},
+		{"mode", map[string]any{"pricingMode": "free"}, nil, `24rise03 is not sold with pricing mode "free"; use default`},
+		{"monthly", map[string]any{"maxMonthly": "91.98"}, nil, `n-server: nothing was bought: a month costs 91.99 EUR is above 91.98 EUR; accept it in the stack's offer or choose another plan`},
+		{"setup", map[string]any{"maxSetup": "50"}, nil, `n-server: nothing was bought: the set-up fee 91.99 EUR is above 50.00 EUR; accept it in the stack's offer or wait for a promotion`},
+		{"budget", nil, map[string]any{"budget": "91.98"}, `n-server: nothing was bought: the stack's new total 91.99 EUR a month is above its budget of 91.98 EUR; raise the budget or order less`},
+		{"account", nil, map[string]any{"account": "xy99999-ovh"}, `the credentials belong to account hv12345-ovh, but this stack is for xy99999-ovh; use its credentials, or correct ovhmetal:account`},
+		{"amount", map[string]any{"maxMonthly": "12,5"}, nil, `maxMonthly amount "12,5" is not a decimal below 10 million with at most eight decimals; write it like 164.99`},
+		{"empty plan", map[string]any{"planCode": ""}, nil, `planCode is empty; set a plan code of the catalogue such as 24adv03-v1`},
+		{"wait", nil, map[string]any{"waitMinutes": -1.0}, `ovhmetal:waitMinutes -1 is not above 0; write minutes such as 60`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, s := begin(t, serverNode("n", "", c.change)...)
+			expect(t, w.with(t, s, c.config, true).err, c.want)
+			expect(t, w.with(t, s, c.config, false).err, c.want)
+			if n := w.sim.Books().Count; n != 0 {
+				t.Errorf("%d orders were placed", n)
+			}
+		})
+	}
+}
+
+func TestBudgetCountsTheWholeStack(t *testing.T) {
+	w, s := begin(t, append(serverNode("a", "", nil), vpsNode("b", nil)...)...)
+	must(t, w.with(t, s, map[string]any{"budget": "100.48"}, false).err)
+	s.program = append(s.program, vpsNode("c", nil)...)
+	expect(t, w.with(t, s, map[string]any{"budget": "108.96"}, true).err, "nothing was bought: the stack's new total 108.97 EUR a month is above its budget of 108.96 EUR")
+	must(t, w.with(t, s, map[string]any{"budget": "108.97"}, false).err)
+}
+
+func TestPriceAbovePromise(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	must(t, w.with(t, s, nil, true).err)
+	if _, err := w.sim.Fault(ovhsim.Fault{Kind: ovhsim.PriceChanged, Path: "/order/catalog/public/{product}", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w.with(t, s, nil, false).err, "n-server: nothing was bought: the first bill 202.378 EUR is above 183.98 EUR; this is more than the preview promised: read a new preview first")
+	if n := w.sim.Books().Count; n != 0 {
+		t.Errorf("%d orders were placed", n)
+	}
+	must(t, w.with(t, s, nil, true).err) // the new price was read
+	must(t, w.with(t, s, nil, false).err)
+	if got := w.sim.Books().SpentWithoutTax; got != 202.38 {
+		t.Errorf("spent %.2f, want 202.38", got)
+	}
+}
+
+func TestNothingReplacesAServer(t *testing.T) {
+	for key, c := range map[string]struct {
+		value any
+		want  string
+	}{
+		"planCode":    {"24adv03-v1", `planCode cannot change from "24rise03" to "24adv03-v1": `},
+		"datacenter":  {"gra", `datacenter cannot change from "rbx" to "gra": `},
+		"options":     {[]any{"ram-64g-ecc-3200-24rise"}, `options cannot change from "" to "ram-64g-ecc-3200-24rise": `},
+		"duration":    {"P12M", `duration cannot change from "P1M" to "P12M": `},
+		"pricingMode": {"upfront12", `pricingMode cannot change from "default" to "upfront12": `},
+	} {
+		t.Run(key, func(t *testing.T) {
+			w, s := begin(t, serverNode("n", "", nil)...)
+			must(t, w.up(t, s).err)
+			s.program = serverNode("n", "", map[string]any{key: c.value})
+			service := s.state["n-server"].Outputs["serviceName"].StringValue()
+			want := c.want + service + " was bought as it is, and nothing replaces a bought server; give the new one a new node name, and retire this one"
+			expect(t, w.with(t, s, nil, true).err, want)
+			expectOrders(t, w, 1, 183.98)
+		})
+	}
+}
+
+func TestGivingUpNeedsTheStacksWord(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", map[string]any{"disposable": false})...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	expect(t, s.destroy(mustProcess(t, w)), service+" is not given up: the stack has not retired this node; set Retired on it, run pulumi up, and only then remove it")
+	s.program = serverNode("n", "", map[string]any{"disposable": false, "retired": true})
+	must(t, w.up(t, s).err)
+	must(t, s.destroy(mustProcess(t, w)))
+	for _, v := range w.sim.Services() {
+		if v.Name == service && (!v.Leaving || v.Tags["havre.mark"] != "") {
+			t.Errorf("service %+v; want it to end at expiry and to carry no mark", v)
+		}
+	}
+}
+
+func TestWaitingIsResumed(t *testing.T) {
+	w, s := begin(t, vpsNode("n", nil)...)
+	w.sim.SetDelays(ovhsim.Delays{VPSDelivery: 1 << 40})
+	r := w.with(t, s, map[string]any{"waitMinutes": 0.005}, false)
+	expect(t, r.err, "is ordered, not delivered yet (")
+	expect(t, r.err, "run pulumi up again, it goes on from here")
+	if e := s.state["n-server"]; !e.Incomplete || e.Outputs["orderId"].StringValue() == "" || e.Outputs["phase"].StringValue() != "delivering" {
+		t.Errorf("the state keeps %v", e)
+	}
+	if drift, err := s.refresh(mustProcess(t, w)); err != nil || s.state["n-server"].ID == "" {
+		t.Errorf("refresh: %v %v", drift, err)
+	}
+	w.sim.Advance(1 << 41)
+	must(t, w.with(t, s, nil, false).err)
+	expectOrders(t, w, 1, 8.49)
+}
+
+func TestDocumentsAndCancellation(t *testing.T) {
+	w, s := begin(t, vpsNode("n", nil)...)
+	w.sim.SetDelays(ovhsim.Delays{Checking: 1 << 40})
+	expect(t, w.with(t, s, map[string]any{"waitMinutes": 0.005}, false).err, "is ordered, not delivered yet (")
+	id := w.sim.Books().Orders[0].ID
+	must(t, w.sim.SetOrderStatus(id, "documentsRequested"))
+	expect(t, w.with(t, s, nil, false).err, "OVH asks for documents before it delivers order 231")
+	must(t, w.sim.SetOrderStatus(id, "cancelled"))
+	expect(t, w.with(t, s, nil, false).err, "was cancelled by OVH; run pulumi up again to order anew")
+	if got := s.state["n-server"].Outputs["phase"].StringValue(); got != "cancelled" {
+		t.Errorf("phase %q, want cancelled", got)
+	}
+	w.sim.SetDelays(ovhsim.Delays{})
+	must(t, w.with(t, s, nil, false).err)
+	if b := w.sim.Books(); b.Count != 2 || b.Live != 1 || b.SpentWithoutTax != 8.49 {
+		t.Errorf("%d orders, %d live, %.2f spent; want 2, 1, 8.49", b.Count, b.Live, b.SpentWithoutTax)
+	}
+}
+
+func TestOutOfStock(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	w.sim.SetStock("24rise03", "rbx", false)
+	expect(t, w.with(t, s, nil, false).err, "24rise03 is not available in rbx")
+	if n := len(s.state); n != 0 {
+		t.Errorf("the state holds %d resources of an order that was never placed", n)
+	}
+	w.sim.SetStock("24rise03", "rbx", true)
+	must(t, w.with(t, s, nil, false).err)
+	expectOrders(t, w, 1, 183.98)
+}
+
+func TestInstallationOnlyOnAHigherGeneration(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	base := s.program
+	change := func(key string, v any) {
+		s.program = []declared{base[0], {"Installation", "n-installation", func(o map[string]resource.PropertyMap) resource.PropertyMap {
+			in := base[1].inputs(o)
+			in[resource.PropertyKey(key)] = resource.NewPropertyValue(v)
+			return in
+		}}}
+	}
+	change("operatingSystem", "debian13_64")
+	expect(t, w.with(t, s, nil, true).err, `operatingSystem cannot change from "" to "debian13_64" under generation 1; raise the generation to 2, which wipes `+service+`, or keep the old one`)
+	change("hostname", "other")
+	must(t, w.with(t, s, nil, false).err)
+	change("generation", 2.0)
+	must(t, w.with(t, s, nil, false).err)
+	change("generation", 1.0)
+	expect(t, w.with(t, s, nil, true).err, "generation cannot go down from 2 to 1: "+service+" holds 2; a higher one wipes it and installs again")
+	change("generation", 0.0)
+	expect(t, w.with(t, s, nil, true).err, "generation is 0; begin with 1 and raise it to wipe the host and install again")
+	for _, v := range w.sim.Services() {
+		if v.Name == service && (v.Installs != 2 || v.Tags["havre.generation"] != "2") {
+			t.Errorf("%d installations, tags %v; want 2", v.Installs, v.Tags)
+		}
+	}
+}
+
+func TestReadTellsTheTruth(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	for _, c := range []struct{ state, status, said string }{
+		{"hacked", "hacked", "OVH reports " + service + " as hacked: isolate it and install it anew under a higher generation"},
+		{"suspended", "expired", service + " is expired and suspended: renew it in OVH's manager, or retire the node"},
+		{"ok", "ok", ""},
+	} {
+		must(t, w.sim.SetService(service, c.state))
+		if _, err := s.refresh(mustProcess(t, w)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.state["n-server"].Outputs["status"].StringValue(); got != c.status {
+			t.Errorf("%s: status %q, want %q", c.state, got, c.status)
+		}
+		if !w.said(c.said) {
+			t.Errorf("%s: it does not say %q", c.state, c.said)
+		}
+		if r := w.with(t, s, nil, true); r.err != nil || len(r.changed) > 0 {
+			t.Errorf("%s: a preview changes %v, %v", c.state, r.changed, r.err)
+		}
+	}
+	must(t, w.sim.SetService(service, "ended"))
+	changed, err := s.refresh(mustProcess(t, w))
+	if err != nil || strings.Join(changed, ",") != "n-server gone,n-installation gone" {
+		t.Errorf("ended: refresh says %v, %v", changed, err)
+	}
+}
+
+// TestCredentials holds what is said when the key may not do what is needed.
+func TestCredentials(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	w.sim.SetCredential("", "", []ovhsim.Rule{{Method: "GET", Path: "/*"}})
+	expect(t, w.with(t, s, nil, false).err, "POST /order/cart: the credential may not do this (This call has not been granted); grant the access rule POST /order/cart to the consumer key, or make a new key when it expired")
+	w.sim.SetCredential("expired", "", nil)
+	expect(t, w.with(t, s, nil, true).err, "the credential may not do this (This credential is not valid)")
+}
+
+// TestImport takes over a server by its service name: the next preview has nothing to do, and no installation is started on it.
+func TestImport(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", map[string]any{"displayName": "n"})...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	imported := &stack{program: s.program, state: map[string]entry{"n-server": {ID: service}, "n-installation": {ID: service}}}
+	if _, err := imported.refresh(mustProcess(t, w)); err != nil {
+		t.Fatal(err)
+	}
+	// The engine takes the program's inputs after an import.
+	for name, e := range imported.state {
+		e.Inputs = s.state[name].Inputs
+		imported.state[name] = e
+	}
+	r := w.with(t, imported, nil, true)
+	must(t, r.err)
+	for _, name := range r.changed {
+		if name == "n-installation" {
+			continue // records the key and the host name
+		}
+		t.Logf("changed %s", name)
+	}
+	must(t, w.with(t, imported, nil, false).err)
+	expectOrders(t, w, 1, 183.98)
+	for _, v := range w.sim.Services() {
+		if v.Name == service && v.Installs != 1 {
+			t.Errorf("%d installations after an import", v.Installs)
+		}
+	}
+}
