@@ -143,17 +143,20 @@ func (c *Client) SetDisplayName(ctx context.Context, vps bool, name string, id i
 	return c.put(ctx, fmt.Sprintf("/services/%d", id), map[string]any{"displayName": display}, nil)
 }
 
-// ServicePlan is the plan code of a service, as its bill has it. It serves imports.
-func (c *Client) ServicePlan(ctx context.Context, id int64) (string, error) {
+// ServicePlan is the plan code of a service and its price a month, net, as its bill has them. It serves imports.
+func (c *Client) ServicePlan(ctx context.Context, id int64) (code string, monthly Amount, err error) {
 	var out struct {
 		Billing struct {
 			Plan struct {
 				Code string `json:"code"`
 			} `json:"plan"`
+			Pricing struct {
+				Price Amount `json:"price"`
+			} `json:"pricing"`
 		} `json:"billing"`
 	}
-	err := c.get(ctx, fmt.Sprintf("/services/%d", id), &out)
-	return out.Billing.Plan.Code, err
+	err = c.get(ctx, fmt.Sprintf("/services/%d", id), &out)
+	return out.Billing.Plan.Code, out.Billing.Pricing.Price, err
 }
 
 // Task is a piece of work of OVH's on a server or VPS.

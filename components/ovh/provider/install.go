@@ -145,7 +145,8 @@ func diffInstallation(ctx context.Context, r infer.DiffRequest[InstallationArgs,
 			runtimeOf(ctx).log(ctx, "WIPES the disks of %s: generation %d replaces %d", old.ServiceName, new.Generation, old.InstalledGeneration)
 		}
 	}
-	if was, is := deref(old.OperatingSystem, ""), deref(new.OperatingSystem, ""); was != is {
+	imported := old.SSHPublicKey == "" // an import does not tell what a host was installed with
+	if was, is := deref(old.OperatingSystem, ""), deref(new.OperatingSystem, ""); was != is && !imported {
 		if !higher {
 			return resp, fmt.Errorf("operatingSystem cannot change from %q to %q under generation %d; raise the generation to %d, which wipes %s, or keep the old one",
 				was, is, new.Generation, old.InstalledGeneration+1, old.ServiceName)
@@ -156,7 +157,7 @@ func diffInstallation(ctx context.Context, r infer.DiffRequest[InstallationArgs,
 		"address": {old.Address, new.Address}, "hostname": {old.Hostname, new.Hostname}, "sshPublicKey": {old.SSHPublicKey, new.SSHPublicKey},
 		"partitions": {fmt.Sprint(layout(old.Partitions)), fmt.Sprint(layout(new.Partitions))},
 	} {
-		if v[0] != v[1] {
+		if v[0] != v[1] && (!imported || property == "address") {
 			mark(property, p.Update)
 		}
 	}

@@ -155,8 +155,8 @@ func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceSt
 	fixed := func(property, was, is string) {
 		switch {
 		case was == is:
-		case old.Imported && (was == "" || property == "options" || property == "os"):
-			update(property) // an import does not tell what was ordered: the stack's word is taken
+		case old.Imported && (was == "" || property == "duration" || property == "pricingMode"):
+			// An import does not tell all that was ordered: the stack's word is taken.
 		case !bought:
 			update(property)
 		case property == "datacenter" && old.DeliveredDatacenter != "" && inCity(old.DeliveredDatacenter, is):
@@ -176,10 +176,9 @@ func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceSt
 	if len(errs) > 0 {
 		return resp, errors.Join(errs...)
 	}
+	// The most that may be paid matters until it is paid; a later change of it is nobody's business.
 	for property, v := range map[string][2]string{
 		"displayName": {deref(old.DisplayName, ""), deref(new.DisplayName, "")},
-		"maxMonthly":  {deref(old.MaxMonthly, ""), deref(new.MaxMonthly, "")},
-		"maxSetup":    {deref(old.MaxSetup, ""), deref(new.MaxSetup, "")},
 		"retired":     {strconv.FormatBool(truth(old.Retired)), strconv.FormatBool(truth(new.Retired))},
 		"disposable":  {strconv.FormatBool(truth(old.Disposable)), strconv.FormatBool(truth(new.Disposable))},
 	} {
@@ -407,8 +406,12 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 		if err != nil {
 			return gone, err
 		}
-		if s.PlanCode, err = c.ServicePlan(ctx, info.ID); err != nil && !api.IsNotFound(err) {
+		plan, monthly, err := c.ServicePlan(ctx, info.ID)
+		if err != nil && !api.IsNotFound(err) {
 			return gone, err
+		}
+		if err == nil {
+			s.PlanCode, s.MonthlyPrice, s.Currency = plan, monthly.Value.String(), monthly.Currency
 		}
 		s.Datacenter = strings.TrimRight(strings.SplitN(service.Datacenter, "-", 2)[0], "0123456789")
 		if vps {

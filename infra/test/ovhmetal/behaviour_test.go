@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"havre/components/ovh/api"
 	"havre/infra/sandbox/ovhsim"
 )
 
@@ -242,33 +243,63 @@ func TestCredentials(t *testing.T) {
 	expect(t, w.with(t, s, nil, true).err, "the credential may not do this (This credential is not valid)")
 }
 
-// TestImport takes over a server by its service name: the next preview has nothing to do, and no installation is started on it.
+// TestImport takes over a server and a VPS by their service names: the next preview has nothing to do, and nothing is ordered or installed.
 func TestImport(t *testing.T) {
-	w, s := begin(t, serverNode("n", "", map[string]any{"displayName": "n"})...)
+	lasting := map[string]any{"disposable": false}
+	w, s := begin(t, append(serverNode("a", "pn-1000001", lasting), vpsNode("b", lasting)...)...)
 	must(t, w.up(t, s).err)
-	service := s.state["n-server"].Outputs["serviceName"].StringValue()
-	imported := &stack{program: s.program, state: map[string]entry{"n-server": {ID: service}, "n-installation": {ID: service}}}
+	imported := &stack{program: append(serverNode("a", "pn-1000001", map[string]any{
+		"disposable": false, "maxMonthly": "91.99", "options": []any{"ram-32g-ecc-3200-24rise"},
+	}), vpsNode("b", lasting)...), state: map[string]entry{}}
+	for _, d := range s.program {
+		imported.state[d.name] = entry{ID: s.state[d.name].ID}
+	}
 	if _, err := imported.refresh(mustProcess(t, w)); err != nil {
 		t.Fatal(err)
 	}
-	// The engine takes the program's inputs after an import.
-	for name, e := range imported.state {
-		e.Inputs = s.state[name].Inputs
-		imported.state[name] = e
-	}
 	r := w.with(t, imported, nil, true)
 	must(t, r.err)
-	for _, name := range r.changed {
-		if name == "n-installation" {
-			continue // records the key and the host name
-		}
-		t.Logf("changed %s", name)
+	if len(r.changed) != 0 {
+		t.Errorf("a preview after the import changes %v", r.changed)
 	}
-	must(t, w.with(t, imported, nil, false).err)
-	expectOrders(t, w, 1, 183.98)
+	if got := imported.state["a-server"].Outputs["monthlyPrice"].StringValue(); got != "91.99" {
+		t.Errorf("imported at %s a month, want 91.99", got)
+	}
+	expectOrders(t, w, 2, 192.47)
 	for _, v := range w.sim.Services() {
-		if v.Name == service && v.Installs != 1 {
-			t.Errorf("%d installations after an import", v.Installs)
+		if v.Kind != "vrack" && v.Installs != 1 {
+			t.Errorf("%s was installed %d times", v.Name, v.Installs)
 		}
 	}
+}
+
+// TestForeignServerIsNeverWiped gives the stack a server that it did not order, with a first installation to make.
+func TestForeignServerIsNeverWiped(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	client, err := api.New(api.Options{
+		Endpoint: w.server.URL + "/1.0", ApplicationKey: ovhsim.ApplicationKey, ApplicationSecret: ovhsim.ApplicationSecret, ConsumerKey: ovhsim.ConsumerKey, Rate: -1,
+	})
+	must(t, err)
+	found, err := client.Service(t.Context(), false, service)
+	must(t, err)
+	must(t, client.Untag(t.Context(), found.IAM.URN, "havre.generation"))
+	delete(s.state, "n-installation")
+	expect(t, w.with(t, s, nil, false).err, service+" was not delivered to this stack's order, so it is never wiped by a first installation; to keep what runs on it import the installation: pulumi import ovhmetal:index:Installation <name> "+service)
+}
+
+// TestRulesAreEnough runs a whole life with no more than the published access rules.
+func TestRulesAreEnough(t *testing.T) {
+	w, s := begin(t, append(serverNode("a", "pn-1000001", nil), vpsNode("b", nil)...)...)
+	var rules []ovhsim.Rule
+	for _, r := range api.Rules() {
+		rules = append(rules, ovhsim.Rule{Method: r.Method, Path: r.Path})
+	}
+	w.sim.SetCredential("", "", rules)
+	must(t, w.up(t, s).err)
+	if _, err := s.refresh(mustProcess(t, w)); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s.destroy(mustProcess(t, w)))
 }

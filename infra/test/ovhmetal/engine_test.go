@@ -391,6 +391,11 @@ func (s *stack) refresh(server rpc.ResourceProviderServer) ([]string, error) {
 				changed = append(changed, fmt.Sprintf("%s %s", d.name, k))
 			}
 		}
+		if old.Inputs == nil { // an import
+			if old.Inputs, err = unmarshal(resp.Inputs); err != nil {
+				return nil, err
+			}
+		}
 		old.Outputs, old.ID = out, resp.Id
 		s.state[d.name] = old
 	}
