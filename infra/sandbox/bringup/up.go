@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,9 @@ func (p Pulumi) up(ctx context.Context) error {
 	if err := os.Remove(log); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("event log: %w", err)
 	}
+	// The flag is one of those that Pulumi keeps for those who look into it.
+	p.Env = maps.Clone(p.Env)
+	p.Env["PULUMI_DEBUG_COMMANDS"] = "true"
 	return p.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview", "--suppress-outputs", "--event-log", log)
 }
 
