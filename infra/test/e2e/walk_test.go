@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,8 @@ type walk struct {
 	log io.Writer
 	// pulumi runs the pinned CLI on stack local.
 	pulumi bringup.Pulumi
+	// addresses are the nodes' public addresses by name.
+	addresses map[string]string
 	// forget puts the description of stack local back as it was cloned.
 	forget func()
 }
@@ -92,7 +95,33 @@ func (w *walk) kubectl(ctx context.Context, args ...string) (string, error) {
 
 // on runs a command as root on one of the stack's hosts, over SSH with the pinned key, as an engineer does.
 func (w *walk) on(ctx context.Context, node, script string) (string, error) {
-	return w.havreQuiet(ctx, "sandbox", "shell", node, "--", "sudo", "-n", "bash", "-c", quote(script))
+	address, found := w.addresses[node]
+	if !found {
+		if err := w.findAddresses(ctx); err != nil {
+			return "", err
+		}
+		if address, found = w.addresses[node]; !found {
+			return "", fmt.Errorf("node %s is not among the stack's outputs: %v", node, w.addresses)
+		}
+	}
+	return w.havreQuiet(ctx, "sandbox", "shell", address, "--", "sudo", "-n", "bash", "-c", quote(script))
+}
+
+// findAddresses reads the nodes' public addresses from the stack's outputs.
+func (w *walk) findAddresses(ctx context.Context) error {
+	text, err := w.pulumi.Output(ctx, "stack", "output", "--stack", "local", "--json", "nodes")
+	if err != nil {
+		return err
+	}
+	var nodes map[string]struct{ Address string }
+	if err := json.Unmarshal(text, &nodes); err != nil {
+		return fmt.Errorf("output nodes: %w: %s", err, text)
+	}
+	w.addresses = map[string]string{}
+	for name, node := range nodes {
+		w.addresses[name] = node.Address
+	}
+	return nil
 }
 
 func (w *walk) havreQuiet(ctx context.Context, args ...string) (string, error) {
