@@ -43,6 +43,7 @@ type Client struct {
 	cacheMu    sync.Mutex
 	catalogues map[string]*Catalogue
 	details    map[int64]OrderFacts
+	stock      map[string]string
 	account    *Account
 }
 
@@ -65,7 +66,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		options: o, http: &http.Client{Transport: o.Transport, Timeout: o.Timeout}, limit: rate.NewLimiter(rate.Inf, 1),
-		catalogues: map[string]*Catalogue{}, details: map[int64]OrderFacts{},
+		catalogues: map[string]*Catalogue{}, details: map[int64]OrderFacts{}, stock: map[string]string{},
 	}
 	if o.Rate > 0 {
 		c.limit = rate.NewLimiter(rate.Limit(o.Rate), max(1, int(4*o.Rate)))

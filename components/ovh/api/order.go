@@ -422,7 +422,22 @@ func (c *Client) PayNothing(ctx context.Context, id int64) error {
 }
 
 // Availability is the delivery that OVH promises for a plan in a data centre: "1H-high", "24H", "unavailable", or "unknown".
+// It is asked for once for equal offers, because a stack has many equal servers.
 func (c *Client) Availability(ctx context.Context, vps bool, subsidiary, plan, datacenter, os string, options []string) (string, error) {
+	key := strings.Join(append([]string{plan, datacenter, os}, options...), " ")
+	c.cacheMu.Lock()
+	defer c.cacheMu.Unlock()
+	if known, ok := c.stock[key]; ok {
+		return known, nil
+	}
+	seen, err := c.availability(ctx, vps, subsidiary, plan, datacenter, os, options)
+	if err == nil {
+		c.stock[key] = seen
+	}
+	return seen, err
+}
+
+func (c *Client) availability(ctx context.Context, vps bool, subsidiary, plan, datacenter, os string, options []string) (string, error) {
 	if vps {
 		var out struct {
 			Datacenters []struct {

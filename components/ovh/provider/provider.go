@@ -118,6 +118,7 @@ type runtime struct {
 	wait    time.Duration
 	monthly map[string]order.Money // by URN: what the stack costs, as far as this run has seen it
 	fresh   map[string]bool        // by URN: to be ordered
+	holds   map[bool]*bool         // by kind: whether the account holds any; for previews
 }
 
 // New makes the provider.
@@ -151,7 +152,7 @@ func New(o Options) (p.Provider, error) {
 			}
 		}
 	}
-	rt := &runtime{options: o, wait: time.Hour, monthly: map[string]order.Money{}, fresh: map[string]bool{}}
+	rt := &runtime{options: o, wait: time.Hour, monthly: map[string]order.Money{}, fresh: map[string]bool{}, holds: map[bool]*bool{}}
 	inner, err := infer.NewProviderBuilder().
 		WithDisplayName("OVHcloud bare metal").
 		WithDescription("Dedicated servers and VPS of OVHcloud: ordered once, installed on purpose, never replaced by a change.").
@@ -253,6 +254,29 @@ func (rt *runtime) api() (*api.Client, error) {
 		rt.client = c
 	}
 	return rt.client, nil
+}
+
+// holdsAny says whether the account has a service of that kind at all. A preview asks once for all nodes, so that the first preview of a large fleet takes
+// seconds; a run that may buy always asks for its own mark.
+func (rt *runtime) holdsAny(ctx context.Context, vps, preview bool) (bool, error) {
+	if !preview {
+		return true, nil
+	}
+	c, err := rt.api()
+	if err != nil {
+		return false, err
+	}
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.holds[vps] == nil {
+		names, err := c.Services(ctx, vps, "", "")
+		if err != nil {
+			return false, err
+		}
+		any := len(names) > 0
+		rt.holds[vps] = &any
+	}
+	return *rt.holds[vps], nil
 }
 
 // count enters a service into the stack's monthly total and refuses a total above the budget as soon as something new is part of it.

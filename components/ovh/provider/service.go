@@ -229,9 +229,13 @@ func createService(ctx context.Context, vps bool, r infer.CreateRequest[ServiceA
 	if err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
 	}
-	found, err := job.owned(ctx)
-	if err != nil {
+	found := ""
+	if any, err := job.rt.holdsAny(ctx, vps, r.DryRun); err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
+	} else if any {
+		if found, err = job.owned(ctx); err != nil {
+			return infer.CreateResponse[ServiceState]{}, err
+		}
 	}
 	if r.DryRun {
 		out, err := job.preview(ctx, found)
