@@ -60,6 +60,16 @@ func (r Record) processes() (nspawn, init Process, up bool) {
 // root is where the host's file system is put together.
 func (r Record) root() string { return filepath.Join(r.Disk, "root") }
 
+// Name is the host's name as it is now: the one that the bootstrap gave it, else the one it was installed with. A VPS is installed under a name of
+// OVH's choice.
+func (r Record) Name() string {
+	text, err := os.ReadFile(filepath.Join(r.root(), "etc", "hostname"))
+	if name := strings.TrimSpace(string(text)); err == nil && name != "" {
+		return name
+	}
+	return r.Spec.Hostname
+}
+
 // Console is the file with what the host printed while it booted.
 func (r Record) Console() string { return filepath.Join(r.Disk, "console.log") }
 

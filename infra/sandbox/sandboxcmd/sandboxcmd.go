@@ -137,7 +137,7 @@ func WriteHosts(out io.Writer, records []host.Record) error {
 		if record.Spec.Port.Private {
 			vrack = "yes"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", record.Spec.Service, record.Spec.Hostname, record.Spec.Port.Address, vrack, state, record.Spec.Port.Namespace())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", record.Spec.Service, record.Name(), record.Spec.Port.Address, vrack, state, record.Spec.Port.Namespace())
 	}
 	return table.Flush()
 }
@@ -159,7 +159,7 @@ func hosts() *cobra.Command {
 func find(records []host.Record, name string) (host.Record, error) {
 	for _, record := range records {
 		port := record.Spec.Port
-		if name == record.Spec.Service || name == record.Spec.Hostname || name == port.Address.String() || name == port.Namespace() {
+		if name == record.Spec.Service || name == record.Name() || name == port.Address.String() || name == port.Namespace() {
 			return record, nil
 		}
 	}
