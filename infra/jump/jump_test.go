@@ -238,3 +238,20 @@ func TestStateFileNamesInstalledHosts(t *testing.T) {
 		t.Errorf("hosts = %v, want only %v", hosts, want)
 	}
 }
+
+func TestExportNamesTheSameHosts(t *testing.T) {
+	text := `{"version":3,"deployment":{"resources":[
+		{"urn":"urn:pulumi:prod::havre::havre:ovh:VPS$ovhmetal:index:VPSInstallation::rbx-control-1-installation","outputs":{"address":"192.0.2.11","hostKey":"ssh-ed25519 AAAA"}}]}}`
+	hosts, err := jump.Export(func() ([]byte, error) { return []byte(text), nil })()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := jump.Host{Name: "rbx-control-1", Address: "192.0.2.11:22", HostKey: "ssh-ed25519 AAAA"}
+	if len(hosts) != 1 || hosts[0] != want {
+		t.Errorf("hosts = %v, want only %v", hosts, want)
+	}
+	broken := errors.New("no stack prod")
+	if _, err := jump.Export(func() ([]byte, error) { return nil, broken })(); !errors.Is(err, broken) {
+		t.Errorf("error = %v, want %v", err, broken)
+	}
+}

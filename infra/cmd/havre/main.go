@@ -47,7 +47,7 @@ func command() *cobra.Command {
   havre down                  takes all of it away (root)`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(up(), down(), preview(), env(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+	root.AddCommand(up(), down(), preview(), env(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
 		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
 		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
 		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {
@@ -117,6 +117,53 @@ func env() *cobra.Command {
 	}
 }
 
+func jumpTo() *cobra.Command {
+	var key, listen string
+	command := &cobra.Command{
+		Use: "jump STACK", Short: "Reach a stack's Kubernetes API from outside the mesh, through its own hosts over SSH", Args: cobra.ExactArgs(1),
+		Long: `Runs an HTTP proxy on loopback whose connections leave from one of the stack's hosts. A stack whose Cluster.APIJump is the proxy's URL has it in its
+kubeconfig. Hosts and their pinned keys are read with pulumi stack export each time it must connect anew. The sandbox runs one for stack local by itself.`,
+		Example: "  havre jump prod --key ~/.ssh/havre",
+		RunE: func(command *cobra.Command, args []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			proxy := &jump.Proxy{
+				User:   "debian",
+				Signer: func() (ssh.Signer, error) { return readKey(key) },
+				Hosts: jump.Export(func() ([]byte, error) {
+					return bringup.Pulumi{Workspace: ws}.Output(command.Context(), "stack", "export", "--stack", args[0])
+				}),
+			}
+			if _, err := proxy.Signer(); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "http://%s leads into the mesh of stack %s; end it with Ctrl-C\n", listen, args[0])
+			return proxy.Serve(command.Context(), listen)
+		},
+	}
+	command.Flags().StringVar(&key, "key", "", "private key of the operators, in OpenSSH's format (required)")
+	command.Flags().StringVar(&listen, "listen", workspace.Jump, "address on loopback to listen on")
+	if err := command.MarkFlagRequired("key"); err != nil {
+		fmt.Fprintln(os.Stderr, "havre:", err)
+	}
+	return command
+}
+
+// readKey reads a private key.
+func readKey(path string) (ssh.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", path, err)
+	}
+	return signer, nil
+}
+
 // serveJump runs the way to stack local's API. Its hosts and their pinned keys come from the state, the key from the sandbox's folder.
 func serveJump(ctx context.Context) error {
 	ws, err := here()
@@ -124,15 +171,9 @@ func serveJump(ctx context.Context) error {
 		return err
 	}
 	proxy := &jump.Proxy{
-		User: "debian",
-		Signer: func() (ssh.Signer, error) {
-			text, err := os.ReadFile(ws.Path("build", "local", "id_ed25519"))
-			if err != nil {
-				return nil, err
-			}
-			return ssh.ParsePrivateKey(text)
-		},
-		Hosts: jump.StateFile(ws.StateFile("local")),
+		User:   "debian",
+		Signer: func() (ssh.Signer, error) { return readKey(ws.Path("build", "local", "id_ed25519")) },
+		Hosts:  jump.StateFile(ws.StateFile("local")),
 	}
 	return proxy.Serve(ctx, workspace.Jump)
 }
