@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"havre/infra/bench/events"
+	"havre/infra/tools"
+)
+
+// What the program is to deploy; see infra/cmd/benchprogram.
+const (
+	Platform = "platform"
+	Hosts    = "hosts"
+	Floor    = "floor"
+)
+
+// The variables that tell the program.
+const (
+	WhatVariable       = "HAVRE_BENCH_WHAT"
+	HostsVariable      = "HAVRE_BENCH_HOSTS"
+	ComponentsVariable = "HAVRE_BENCH_COMPONENTS"
+	ResourcesVariable  = "HAVRE_BENCH_RESOURCES"
+)
+
+// ratioTarget is how much more than the floor a preview may take.
+const ratioTarget = 1.5
+
+// kind is one thing that is measured at every size.
+type kind struct {
+	// name of the figure, title of the table.
+	name, title string
+	// what the program deploys beside the floor.
+	what string
+	// up deploys first; then the state is measured, and a preview of the same again.
+	up bool
+}
+
+var kinds = []kind{
+	{name: "first-preview", title: "first preview of the whole platform, on an empty state", what: Platform},
+	{name: "second-preview", title: "preview that changes nothing, of hosts, mesh and cluster, on a full state", what: Hosts, up: true},
+}
+
+// growth measures previews and states at all sizes.
+func (b *Bench) growth(ctx context.Context) error {
+	program := b.Workspace.Path("build", "bench", "program")
+	b.Progress("building the program")
+	if err := tools.BuildOwn(ctx, b.Workspace.Root, "./infra/cmd/benchprogram", program); err != nil {
+		return err
+	}
+	var errs []error
+	for _, k := range kinds {
+		if err := b.grow(ctx, k, program); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", k.title, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// grow measures one kind at all sizes.
+func (b *Bench) grow(ctx context.Context, k kind, program string) error {
+	times := newTable(fmt.Sprintf("%s; seconds, median of %d", k.title, b.Options.Runs), "hosts", "components", "resources", "platform", "floor", "ratio", "wanted")
+	states := newTable("state of hosts, mesh and cluster", "hosts", "components", "resources", "platform", "floor", "ratio", "bytes a host")
+	for _, hosts := range b.Options.Sizes {
+		m, err := b.measure(ctx, k, program, hosts)
+		if err != nil {
+			return err
+		}
+		count := []string{strconv.Itoa(hosts), strconv.Itoa(m.components), strconv.Itoa(m.resources)}
+		times.row(append(count, seconds(m.platform), seconds(m.floor), ratio(m.platform, m.floor), "≤ "+seconds(ratioTarget))...)
+		suffix := fmt.Sprintf("-%d", hosts)
+		b.figure(k.name+suffix, m.platform, "s", k.name+suffix+"-floor")
+		b.figure(k.name+suffix+"-floor", m.floor, "s", "")
+		b.figure(k.name+suffix+"-ratio", m.platform/m.floor, "", fmt.Sprintf("at most %.1f", ratioTarget))
+		if k.up {
+			states.row(append(count, bytes(m.state), bytes(m.floorState), ratio(float64(m.state), float64(m.floorState)), bytes(m.state/int64(hosts)))...)
+			b.figure("state"+suffix, float64(m.state), "byte", "state"+suffix+"-floor")
+			b.figure("state"+suffix+"-floor", float64(m.floorState), "byte", "")
+			b.figure("state"+suffix+"-ratio", float64(m.state)/float64(m.floorState), "", "")
+		}
+	}
+	times.print(b.Out)
+	if k.up {
+		states.print(b.Out)
+	}
+	return nil
+}
+
+// measured is one size.
+type measured struct {
+	components, resources int
+	platform, floor       float64
+	state, floorState     int64
+}
+
+func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) (m measured, err error) {
+	folder := b.Workspace.Path("build", "bench", fmt.Sprintf("%s-%d", k.name, hosts))
+	p, err := newProject(ctx, b.Workspace, filepath.Join(folder, "platform"), program, k.up)
+	if err != nil {
+		return m, err
+	}
+	defer p.close()
+	p.env[WhatVariable], p.env[HostsVariable] = k.what, strconv.Itoa(hosts)
+	b.Progress(fmt.Sprintf("%d hosts: counting", hosts))
+	// The first run counts and warms: what it leaves in the machine's caches, all runs after it have.
+	log := filepath.Join(folder, "preview.events")
+	if err := p.run(ctx, "preview", "--event-log", log); err != nil {
+		return m, err
+	}
+	counted, err := events.Load(log)
+	if err != nil {
+		return m, err
+	}
+	m.components, m.resources = counted.Count()
+	floor, err := newProject(ctx, b.Workspace, filepath.Join(folder, "floor"), program, false)
+	if err != nil {
+		return m, err
+	}
+	defer floor.close()
+	floor.env[WhatVariable], floor.env[ComponentsVariable], floor.env[ResourcesVariable] = Floor, strconv.Itoa(m.components), strconv.Itoa(m.resources)
+	if err := floor.run(ctx, "preview"); err != nil {
+		return m, err
+	}
+	flags := []string{"preview"}
+	if k.up {
+		flags = append(flags, "--expect-no-changes")
+		for _, each := range []*project{p, floor} {
+			b.Progress(fmt.Sprintf("%d hosts: pulumi up (%s)", hosts, each.env[WhatVariable]))
+			// What an update writes in between is not measured here, and would take most of its time.
+			if err := each.run(ctx, "up", "--yes", "--skip-preview"); err != nil {
+				return m, err
+			}
+		}
+		if m.state, err = p.stateSize(); err != nil {
+			return m, err
+		}
+		if m.floorState, err = floor.stateSize(); err != nil {
+			return m, err
+		}
+	}
+	var platformTimes, floorTimes []float64
+	for i := range b.Options.Runs {
+		b.Progress(fmt.Sprintf("%d hosts: preview %d of %d", hosts, i+1, b.Options.Runs))
+		for _, each := range []struct {
+			p     *project
+			times *[]float64
+		}{{p, &platformTimes}, {floor, &floorTimes}} {
+			start := time.Now()
+			if err := each.p.run(ctx, flags...); err != nil {
+				return m, err
+			}
+			*each.times = append(*each.times, time.Since(start).Seconds())
+		}
+	}
+	m.platform, m.floor = median(platformTimes), median(floorTimes)
+	return m, nil
+}
+
+// stateSize is the size of the file that holds the state.
+func (p *project) stateSize() (int64, error) {
+	info, err := os.Stat(p.stateFile)
+	if err != nil {
+		return 0, fmt.Errorf("state: %w", err)
+	}
+	return info.Size(), nil
+}

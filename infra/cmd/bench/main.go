@@ -1,0 +1,64 @@
+// Command bench prints where the time of the platform goes and how it grows, and writes the figures to build/bench.json. It judges nothing; see infra/bench.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"havre/infra/bench"
+	"havre/infra/workspace"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var sizes []int
+	var runs int
+	var production bool
+	c := &cobra.Command{
+		Use: "bench", Short: "Where the time goes, and how previews and states grow", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Long: `Prints where the time of the last make up went, then how long previews take and how large states are for fleets of several sizes, beside a floor: as many
+trivial resources in the same engine. The figures are written to build/bench.json. States need root, for fake hosts on port 22 of loopback addresses.`,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if runs < 1 || len(sizes) == 0 {
+				return errors.New("--runs and --sizes want at least one; leave them out for 3 runs of 9, 50 and 200 hosts")
+			}
+			ws, err := workspace.Open(".")
+			if err != nil {
+				return err
+			}
+			if err := ws.Prepare(); err != nil {
+				return err
+			}
+			start := time.Now()
+			b := &bench.Bench{
+				Workspace: ws, Options: bench.Options{Sizes: sizes, Runs: runs, Production: production}, Out: command.OutOrStdout(),
+				Progress: func(line string) {
+					fmt.Fprintf(command.ErrOrStderr(), "%s  %s\n", strconv.Itoa(int(time.Since(start).Seconds()))+" s", strings.TrimSpace(line))
+				},
+			}
+			return b.Run(command.Context())
+		},
+	}
+	c.Flags().IntSliceVar(&sizes, "sizes", []int{9, 50, 200}, "numbers of hosts")
+	c.Flags().IntVar(&runs, "runs", 3, "how often each preview is measured; the median counts")
+	c.Flags().BoolVar(&production, "production", true, "measure the first preview of stack prod, too")
+	return c
+}
