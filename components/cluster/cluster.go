@@ -20,14 +20,19 @@ import (
 	"havre/components/naming"
 )
 
-// The plain parts of the description; see kubeadm.
 type (
+	// Network is the address plan.
 	Network = kubeadm.Network
+	// Release is the pinned set of binaries.
 	Release = kubeadm.Release
-	Binary  = kubeadm.Binary
-	Images  = kubeadm.Images
+	// Binary is one download.
+	Binary = kubeadm.Binary
+	// Images says where images come from.
+	Images = kubeadm.Images
+	// Runtime is where a host differs from an ordinary machine.
 	Runtime = kubeadm.Runtime
-	Taint   = kubeadm.Taint
+	// Taint is as in Kubernetes.
+	Taint = kubeadm.Taint
 )
 
 // Packages are the Debian packages a node needs beside the base set-up's; an image that has them asks nothing of the network.

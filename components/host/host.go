@@ -139,9 +139,7 @@ func newCommand(ctx *pulumi.Context, name string, args CommandArgs, wrap func(st
 	}
 	if len(args.Triggers) > 0 {
 		triggers := make(pulumi.Array, len(args.Triggers))
-		for i, trigger := range args.Triggers {
-			triggers[i] = trigger
-		}
+		copy(triggers, args.Triggers)
 		in.Triggers = triggers
 	}
 	own := append([]pulumi.ResourceOption(nil), opts...)

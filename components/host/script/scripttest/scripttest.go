@@ -38,7 +38,7 @@ func Golden(t testing.TB, path, got string, update bool) {
 		return
 	}
 	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := 0; i < max(len(g), len(w)); i++ {
+	for i := range max(len(g), len(w)) {
 		if i >= len(g) || i >= len(w) || g[i] != w[i] {
 			t.Fatalf("%s differs from line %d on; run the test with -update and read the change\n got: %s\nwant: %s", path, i+1, line(g, i), line(w, i))
 		}
@@ -90,7 +90,7 @@ func shellcheck(t testing.TB, text string) {
 		t.Fatal("shellcheck is not installed; run: apt-get install shellcheck")
 	}
 	// SC1091: sourced files are on the host. SC2154: variables of the library.
-	cmd := exec.Command(path, "--shell=bash", "--exclude=SC1091,SC2154", "--format=gcc", "-")
+	cmd := exec.CommandContext(t.Context(), path, "--shell=bash", "--exclude=SC1091,SC2154", "--format=gcc", "-")
 	cmd.Stdin = strings.NewReader(text)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -112,7 +112,7 @@ func Run(t testing.TB, dir, text, stdin string) Result {
 	if err := os.WriteFile(lib, []byte(script.Library()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. "+script.Quote(lib)+"\n"+text)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", "set -euo pipefail\n. "+script.Quote(lib)+"\n"+text)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + filepath.Join(dir, "bin") + ":/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + dir, "TMPDIR=" + dir}
 	cmd.Stdin = strings.NewReader(stdin)
