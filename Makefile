@@ -8,7 +8,7 @@ GO ?= go
 STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview build check lint test bench clean
+.PHONY: help up down preview build check lint machine test bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,7 +39,10 @@ check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline
 	$(GO) vet -tags e2e,sandbox ./infra/test/... ./infra/sandbox/...
 	$(GO) test ./...
 
-test: check build ## make check, then the whole platform on real hosts, end to end (root)
+machine: bin/havre
+	@bin/havre machine
+
+test: machine check build ## make check, then the whole platform on real hosts, end to end (root)
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
 
 bench: bin/havre build ## where the time goes, and how previews grow, as tables; figures in build/bench.json

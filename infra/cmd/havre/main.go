@@ -47,7 +47,7 @@ func command() *cobra.Command {
   havre down                  takes all of it away (root)`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(up(), down(), preview(), env(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+	root.AddCommand(up(), down(), machine(), preview(), env(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
 		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
 		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
 		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {
@@ -72,6 +72,19 @@ func up() *cobra.Command {
 				return err
 			}
 			return bringup.Up(command.Context(), ws, command.OutOrStdout())
+		},
+	}
+}
+
+func machine() *cobra.Command {
+	return &cobra.Command{
+		Use: "machine", Short: "Check this machine for what the sandbox and the tests need, and install missing packages (root)", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			return daemon.Preflight(command.Context(), daemon.Options{Root: ws.Root, Cache: ws.Cache, Progress: func(line string) { fmt.Fprintln(command.OutOrStdout(), line) }})
 		},
 	}
 }

@@ -41,7 +41,8 @@ func (p Pulumi) Run(ctx context.Context, args ...string) error {
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
 			line := lines.Text()
-			if p.Report != nil {
+			// Pulumi's own dots say no more than that time passes.
+			if p.Report != nil && !strings.HasPrefix(line, "@ ") {
 				p.Report(line)
 			}
 			if strings.Contains(line, "error:") || len(diagnostics) > 0 {
