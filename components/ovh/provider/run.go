@@ -31,7 +31,8 @@ type run struct {
 	seen         map[string]bool // carts that were checked out and whose order is known to be dead
 	rounds       int
 	priced       time.Time
-	bought       bool // the checkout was this run's own, so nobody else can have claimed its order
+	billed       *api.Amount // what an adopted service costs a month by its own bill
+	bought       bool        // the checkout was this run's own, so nobody else can have claimed its order
 	availability string
 	status       string
 	address      string
@@ -118,10 +119,7 @@ func (r *run) price(ctx context.Context, preview bool) error {
 func (r *run) preview(ctx context.Context, found string) (ServiceState, error) {
 	if found != "" {
 		state := order.State{Phase: order.Tagged, Mark: r.mark, ServiceName: found}
-		if err := r.look(ctx, found); err != nil {
-			return ServiceState{}, err
-		}
-		if err := r.known(ctx); err != nil {
+		if err := errors.Join(r.look(ctx, found), r.bill(ctx, found)); err != nil {
 			return ServiceState{}, err
 		}
 		r.rt.log(ctx, "adopts %s, which carries the mark of this node; nothing is ordered", found)
@@ -145,7 +143,21 @@ func (r *run) preview(ctx context.Context, found string) (ServiceState, error) {
 	return r.output(order.State{Mark: r.mark, Phase: order.Intent}, ServiceState{}), nil
 }
 
-// known prices what is ours already; a plan that is no longer sold has no price, which must not endanger an adoption.
+// bill reads what an adopted service really costs: catalogues change, contracts do not.
+func (r *run) bill(ctx context.Context, name string) error {
+	info, err := r.api.ServiceInfo(ctx, r.vps, name)
+	if err != nil {
+		return err
+	}
+	_, monthly, err := r.api.ServicePlan(ctx, info.ID)
+	if err != nil {
+		return err
+	}
+	r.billed = &monthly
+	return r.rt.count(urnOf(ctx), monthly.Value, false, monthly.Currency)
+}
+
+// known prices what is ordered already; a plan that is no longer sold has no price, which must not endanger its delivery.
 func (r *run) known(ctx context.Context) error {
 	o, err := priceOf(ctx, r.api, r.vps, r.args)
 	if err != nil {
@@ -176,7 +188,11 @@ func (r *run) output(s order.State, old ServiceState) ServiceState {
 	take(&out.Status, r.status)
 	take(&out.Address, r.address)
 	take(&out.DeliveredDatacenter, r.datacenter)
-	if r.offer.plan != "" && old.MonthlyPrice == "" {
+	switch {
+	case old.MonthlyPrice != "":
+	case r.billed != nil: // its set-up was paid in another life of the state; nothing will be paid once again
+		out.MonthlyPrice, out.SetupPrice, out.Currency = r.billed.Value.String(), order.Money(0).String(), r.billed.Currency
+	case r.offer.plan != "":
 		out.MonthlyPrice, out.SetupPrice, out.Currency = r.offer.quote.Monthly.String(), r.offer.quote.Setup.String(), r.offer.quote.Currency
 	}
 	if r.availability != "unknown" || out.Availability == "" {
@@ -194,7 +210,11 @@ func (r *run) advance(ctx context.Context, s order.State) (order.State, error) {
 		}
 	}()
 	r.began = r.api.Now()
-	if s.Phase != order.Intent && s.Phase != order.Unsure {
+	if s.Phase == order.Delivered && s.OrderID == 0 {
+		if err := r.bill(ctx, s.ServiceName); err != nil {
+			return s, err
+		}
+	} else if s.Phase != order.Intent && s.Phase != order.Unsure {
 		if err := r.known(ctx); err != nil {
 			return s, err
 		}

@@ -97,7 +97,7 @@ func paint(w *world, s *stack) picture {
 	sort.Strings(names)
 	for _, name := range names {
 		e := s.state[name]
-		lines = append(lines, fmt.Sprint(name, e.Incomplete, e.Outputs["phase"], e.Outputs["status"], e.Outputs["installedGeneration"], e.Outputs["vrack"], e.Outputs["monthlyPrice"], e.Outputs["setupPrice"]))
+		lines = append(lines, fmt.Sprint(name, e.Incomplete, e.Outputs["phase"], e.Outputs["status"], e.Outputs["installedGeneration"], e.Outputs["vrack"], e.Outputs["monthlyPrice"]))
 	}
 	p.lines = strings.Join(lines, "\n")
 	return p
