@@ -20,7 +20,16 @@ func (w *walk) secrets(t *testing.T, ctx context.Context) {
 		t.Fatalf("only %d secret values were collected; the search would prove little: %v", len(values), names(values))
 	}
 	// Where a secret is meant to lie: files that only root reads, which the sandbox writes for the program and for kubectl.
-	meant := map[string]bool{w.ws.Settings(): true, w.ws.Kubeconfig(): true}
+	meant := map[string]bool{w.ws.Settings(): true, w.ws.Kubeconfig(): true, w.ws.Path("build", "local", "id_ed25519"): true}
+	for path := range meant {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s may be read by others: mode %o, want 600", path, info.Mode().Perm())
+		}
+	}
 	searched := 0
 	look := func(path string, text []byte) {
 		searched++

@@ -77,7 +77,8 @@ func (w *walk) havre(ctx context.Context, args ...string) (string, error) {
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 2 * time.Minute
 	if err := command.Run(); err != nil {
-		return out.String(), fmt.Errorf("havre %s: %w", strings.Join(args, " "), err)
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		return out.String(), fmt.Errorf("havre %s: %w; it said last:\n%s", strings.Join(args, " "), err, strings.Join(lines[max(0, len(lines)-60):], "\n"))
 	}
 	return out.String(), nil
 }
