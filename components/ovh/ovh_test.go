@@ -142,7 +142,7 @@ func TestArgsRefused(t *testing.T) {
 			err := run(t, &monitor{}, true, func(ctx *pulumi.Context) error {
 				_, err := New(ctx, "n1", a)
 				if err == nil || err.Error() != c.want {
-					return fmt.Errorf("got  %v\nwant %s", err, c.want)
+					t.Errorf("got  %v\nwant %s", err, c.want)
 				}
 				return nil
 			})

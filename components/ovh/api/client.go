@@ -179,8 +179,8 @@ func (c *Client) put(ctx context.Context, path string, in, out any) error {
 }
 
 // delete takes "it is not there" for success, because the first of two attempts may have had its effect.
-func (c *Client) delete(ctx context.Context, path string, out any) error {
-	err := c.call(ctx, http.MethodDelete, path, nil, out, true)
+func (c *Client) delete(ctx context.Context, path string) error {
+	err := c.call(ctx, http.MethodDelete, path, nil, nil, true)
 	if IsNotFound(err) {
 		return nil
 	}

@@ -172,7 +172,7 @@ func (c *Client) Cart(ctx context.Context, id string) (Cart, error) {
 
 // DeleteCart removes a cart; one that is not there any more is fine.
 func (c *Client) DeleteCart(ctx context.Context, id string) error {
-	return c.delete(ctx, "/order/cart/"+id, nil)
+	return c.delete(ctx, "/order/cart/"+id)
 }
 
 // CartPlan is the plan code of a cart's first item; empty for an empty cart.

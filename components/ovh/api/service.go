@@ -104,7 +104,7 @@ func (c *Client) Tag(ctx context.Context, urn, key, value string) error {
 
 // Untag removes a tag.
 func (c *Client) Untag(ctx context.Context, urn, key string) error {
-	return c.delete(ctx, "/v2/iam/resource/"+url.PathEscape(urn)+"/tag/"+url.PathEscape(key), nil)
+	return c.delete(ctx, "/v2/iam/resource/"+url.PathEscape(urn)+"/tag/"+url.PathEscape(key))
 }
 
 // Renew is how a service goes on at its expiry.
@@ -360,7 +360,7 @@ func (c *Client) VrackAttach(ctx context.Context, vrack, id string) error {
 
 // VrackDetach pulls an interface out of a vRack.
 func (c *Client) VrackDetach(ctx context.Context, vrack, id string) error {
-	return c.delete(ctx, "/vrack/"+vrack+"/dedicatedServerInterface/"+id, nil)
+	return c.delete(ctx, "/vrack/"+vrack+"/dedicatedServerInterface/"+id)
 }
 
 // SSHKey reads a public key of the account.
@@ -378,5 +378,5 @@ func (c *Client) AddSSHKey(ctx context.Context, name, key string) error {
 
 // DeleteSSHKey removes a public key from the account.
 func (c *Client) DeleteSSHKey(ctx context.Context, name string) error {
-	return c.delete(ctx, "/me/sshKey/"+url.PathEscape(name), nil)
+	return c.delete(ctx, "/me/sshKey/"+url.PathEscape(name))
 }

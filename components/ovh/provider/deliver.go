@@ -182,7 +182,7 @@ func (r *run) look(ctx context.Context, name string) error {
 // tag writes ownership and display name onto the service. Straight after a delivery OVH may not know it yet, so it is asked for a while.
 func (r *run) tag(ctx context.Context, s order.State) (order.Result, error) {
 	var err error
-	for try := 0; try < 20; try++ {
+	for range 20 {
 		if err = r.own(ctx, s); err == nil {
 			return order.Result{Outcome: order.OK}, nil
 		}

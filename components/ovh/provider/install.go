@@ -260,7 +260,7 @@ func (*VPSInstallation) Read(ctx context.Context, r infer.ReadRequest[Installati
 }
 
 func readInstallation(ctx context.Context, vps bool, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
-	resp := infer.ReadResponse[InstallationArgs, InstallationState]{ID: r.ID, Inputs: r.Inputs, State: r.State}
+	resp := infer.ReadResponse[InstallationArgs, InstallationState](r)
 	rt := runtimeOf(ctx)
 	c, err := rt.api()
 	if err != nil {
@@ -357,7 +357,6 @@ func install(ctx context.Context, vps bool, s *InstallationState) (begun bool, e
 	at := parseProgress(tag)
 	installed := at.installed
 	if installed < s.Generation {
-		begun = true
 		if at.installing != s.Generation {
 			at = progress{}
 		}
@@ -494,7 +493,7 @@ func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service a
 func (rt *runtime) pin(ctx context.Context, service api.Service) (string, error) {
 	var key string
 	var err error
-	for try := 0; try < 40; try++ {
+	for range 40 {
 		if key, err = rt.options.HostKey(ctx, service.Address); err == nil {
 			break
 		}

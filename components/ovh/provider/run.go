@@ -399,7 +399,7 @@ func (r *run) cart(ctx context.Context, subsidiary string) (string, error) {
 	}
 	slices.SortStableFunc(required, func(a, b api.Required) int { return rank(a.Label) - rank(b.Label) })
 	for _, q := range required {
-		value := ""
+		var value string
 		switch {
 		case rank(q.Label) == 0:
 			value = r.offer.datacenter

@@ -431,9 +431,12 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 
 func readOrder(ctx context.Context, c *api.Client, r infer.ReadRequest[ServiceArgs, ServiceState], s ServiceState, importing bool) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
 	resp := infer.ReadResponse[ServiceArgs, ServiceState]{ID: r.ID, Inputs: r.Inputs, State: s}
+	if s.OrderID == "" {
+		return resp, nil // no order yet: only the next run's reconciliation can tell
+	}
 	n, err := strconv.ParseInt(s.OrderID, 10, 64)
 	if err != nil {
-		return resp, nil // no order yet: only the next run's reconciliation can tell
+		return resp, fmt.Errorf("order id %q is not a number; import with order/ and the number that OVH's manager shows", s.OrderID)
 	}
 	status, err := c.OrderStatus(ctx, n)
 	if err != nil {

@@ -72,7 +72,7 @@ func plug(ctx context.Context, s *VrackAttachmentState) error {
 	asked := false
 	for {
 		found, err := c.PrivateInterfaces(ctx, s.ServiceName)
-		if err != nil && !(asked && api.IsPassing(err)) {
+		if err != nil && (!asked || !api.IsPassing(err)) {
 			return err
 		}
 		if err == nil && len(found) == 0 {
@@ -163,7 +163,7 @@ func (*VrackAttachment) Delete(ctx context.Context, r infer.DeleteRequest[VrackA
 		switch {
 		case api.IsNotFound(err), api.IsExpired(err):
 			return infer.DeleteResponse{}, nil
-		case err != nil && !(asked && api.IsPassing(err)):
+		case err != nil && (!asked || !api.IsPassing(err)):
 			return infer.DeleteResponse{}, err
 		case err == nil && i.Vrack != s.Vrack:
 			return infer.DeleteResponse{}, nil

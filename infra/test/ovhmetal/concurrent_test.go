@@ -106,15 +106,16 @@ func TestRandomKills(t *testing.T) {
 			reports := together(t, w, line, nodes)
 			done := true
 			for i, r := range reports {
-				if line.dead {
+				switch {
+				case line.dead:
 					nodes[i].keepOnlyFinished(before[i], r)
 					done = false
-				} else if r.err != nil {
+				case r.err != nil:
 					if kill > 12 {
 						t.Errorf("round %d: %v", round, r.err)
 					}
 					done = false
-				} else if len(r.changed) > 0 {
+				case len(r.changed) > 0:
 					done = false
 				}
 			}
