@@ -92,3 +92,12 @@ func Labels(app, component string) map[string]string {
 	}
 	return labels
 }
+
+// annotationFieldManager is how Pulumi's Kubernetes provider is told under which name it owns fields (server-side apply).
+const annotationFieldManager = "pulumi.com/patchFieldManager"
+
+// Annotations are on every Kubernetes object of ours. One name owns all our fields: left to itself the provider makes up another one for each object and keeps
+// it in the state, so that a run on a lost state would be refused as a stranger by the very objects it made. The map is new at each call.
+func Annotations() map[string]string {
+	return map[string]string{annotationFieldManager: ManagedBy}
+}

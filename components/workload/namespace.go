@@ -65,7 +65,7 @@ func NewNamespace(ctx *pulumi.Context, name string, args NamespaceArgs, opts ...
 	}
 	var err error
 	n.Namespace, err = corev1.NewNamespace(ctx, naming.Child(name, "namespace"), &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(labels)},
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(labels), Annotations: pulumi.ToStringMap(naming.Annotations())},
 	}, pulumi.Parent(n), pulumi.DependsOn(args.After))
 	if err != nil {
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
@@ -73,7 +73,7 @@ func NewNamespace(ctx *pulumi.Context, name string, args NamespaceArgs, opts ...
 	n.resources = []pulumi.Resource{n.Namespace}
 	if args.Security == Restricted {
 		policy, err := Network{}.policy(ctx, naming.Child(name, "default-deny"),
-			&metav1.ObjectMetaArgs{Name: pulumi.String("default-deny"), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(args.Namespace, ""))},
+			&metav1.ObjectMetaArgs{Name: pulumi.String("default-deny"), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(args.Namespace, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
 			&metav1.LabelSelectorArgs{}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{n.Namespace}))
 		if err != nil {
 			return nil, fmt.Errorf("namespace %s: %w", name, err)
@@ -105,7 +105,7 @@ func NewPriorityClass(ctx *pulumi.Context, name string, args PriorityClassArgs, 
 		return nil, fmt.Errorf("priority class %s: description is missing; say what belongs to the class", name)
 	}
 	class, err := schedulingv1.NewPriorityClass(ctx, name, &schedulingv1.PriorityClassArgs{
-		Metadata:    &metav1.ObjectMetaArgs{Name: pulumi.String(args.Class), Labels: pulumi.ToStringMap(naming.Labels(args.Class, ""))},
+		Metadata:    &metav1.ObjectMetaArgs{Name: pulumi.String(args.Class), Labels: pulumi.ToStringMap(naming.Labels(args.Class, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
 		Value:       pulumi.Int(args.Value),
 		Description: pulumi.String(args.Description),
 	}, opts...)

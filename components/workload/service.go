@@ -92,6 +92,7 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	s.Service, err = corev1.NewService(ctx, naming.Child(name, "service"), &corev1.ServiceArgs{
 		Metadata: &metav1.ObjectMetaArgs{
 			Name: pulumi.String(args.Service), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(args.App, "")),
+			Annotations: pulumi.ToStringMap(naming.Annotations()),
 		},
 		Spec: spec,
 	}, pulumi.Parent(s), pulumi.DependsOn(args.After))

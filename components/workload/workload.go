@@ -131,7 +131,7 @@ func (c Common) selector() *metav1.LabelSelectorArgs {
 }
 
 func (c Common) metadata() *metav1.ObjectMetaArgs {
-	return &metav1.ObjectMetaArgs{Name: pulumi.String(c.Pod.App), Namespace: pulumi.String(c.Namespace), Labels: c.labels()}
+	return &metav1.ObjectMetaArgs{Name: pulumi.String(c.Pod.App), Namespace: pulumi.String(c.Namespace), Labels: c.labels(), Annotations: pulumi.ToStringMap(naming.Annotations())}
 }
 
 // parts are the objects that every workload makes before its own, and the template of its pods.

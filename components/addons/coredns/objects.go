@@ -33,7 +33,7 @@ func meta(name string) *metav1.ObjectMetaArgs {
 	for key, value := range naming.Labels(app, "dns") {
 		labels[key] = pulumi.String(value)
 	}
-	return &metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: pulumi.String(namespace), Labels: labels}
+	return &metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: pulumi.String(namespace), Labels: labels, Annotations: pulumi.ToStringMap(naming.Annotations())}
 }
 
 func clusterMeta(name string) *metav1.ObjectMetaArgs {

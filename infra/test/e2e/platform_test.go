@@ -32,6 +32,7 @@ func TestPlatform(t *testing.T) {
 	w.part("every node is ready on its mesh address", w.ready)
 	w.part("packets of the full size pass between pods", w.fullSize)
 	w.part("no secret is written in clear", w.secrets)
+	w.part("the state is lost, and nothing else", w.lost)
 	w.part("a worker is added under traffic", w.add)
 	w.part("a worker is retired, then given up", w.retire)
 	w.part("destroy ends every service", w.destroy)
@@ -230,6 +231,58 @@ func (w *walk) fullSize(t *testing.T, ctx context.Context) {
 			}
 		}
 	}
+}
+
+// lost takes the whole state away. The next run must find the fleet by its marks and adopt all of it: no order, no installation, no changed host, and
+// the cluster runs on.
+func (w *walk) lost(t *testing.T, ctx context.Context) {
+	before := w.identities(t, ctx)
+	if err := os.Rename(w.ws.StateFile("local"), w.ws.Path("build", "e2e", "lost.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Select(ctx, "local"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	w.orders(t, ctx, 6)
+	if after := w.identities(t, ctx); !maps.Equal(after, before) {
+		t.Errorf("hosts, keys, nodes or pods changed while the state was lost:\nbefore %v\nafter  %v", before, after)
+	}
+	w.unchanged(t, ctx)
+}
+
+// identities are what changes when a host is installed again, its mesh key is made anew, its node joins again or a pod is replaced.
+func (w *walk) identities(t *testing.T, ctx context.Context) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, node := range plan(t).Members {
+		out, err := w.on(ctx, node.Name, "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; wg show wg0 public-key; systemctl show -P ActiveEnterTimestamp kubelet containerd wg-quick@wg0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[node.Name] = out
+	}
+	out, err := w.kubectl(ctx, "get", "nodes,pods", "-A", "-o", `jsonpath={range .items[*]}{.kind}{" "}{.metadata.name}{" "}{.metadata.uid}{"\n"}{end}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		// Jobs of a schedule come and go by themselves.
+		if fields := strings.Fields(line); len(fields) == 3 && !strings.HasPrefix(fields[1], "prewarm-") {
+			found[fields[0]+" "+fields[1]] = fields[2]
+		}
+	}
+	var services []struct {
+		Name     string
+		Installs int
+	}
+	w.control(t, ctx, "/services", &services)
+	for _, service := range services {
+		found[service.Name] = fmt.Sprint(service.Installs)
+	}
+	return found
 }
 
 // updates gives the logical names that a preview would update, by operation.
