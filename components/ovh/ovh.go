@@ -49,6 +49,7 @@ type Args struct {
 	Vrack           string // "pn-1000001"; empty: no private network; dedicated servers only
 	Retired         bool   // the node is being given up: protection is lifted
 	Disposable      bool   // a test stack: no protection at all
+	NoRenewal       bool   // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
 }
 
 // Node is a machine that answers at Address with HostKey.
@@ -156,6 +157,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	if args.Disposable {
 		order.Disposable = pulumi.Bool(true)
+	}
+	if args.NoRenewal {
+		order.Renewal = pulumi.Bool(false)
 	}
 	protect := pulumi.Protect(!args.Retired && !args.Disposable)
 	buy, install := sdk.NewServer, sdk.NewInstallation

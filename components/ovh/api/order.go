@@ -323,6 +323,16 @@ func (f OrderFacts) Service(planCode string) string {
 	return ""
 }
 
+// Main is the plan that an order is about, options aside.
+func (f OrderFacts) Main() string {
+	for _, r := range f.Rows {
+		if !strings.HasPrefix(r.Domain, "*") || !strings.Contains(r.Domain, ".") { // options keep placeholders such as "*001.002"
+			return r.Code
+		}
+	}
+	return ""
+}
+
 // Of says in which data centre and with which options an order has a plan; ok is false when it does not have it.
 func (f OrderFacts) Of(planCode string) (datacenter string, options []string, ok bool) {
 	for _, r := range f.Rows {

@@ -220,17 +220,19 @@ func (r *run) own(ctx context.Context, s order.State) error {
 			return err
 		}
 	}
-	want := deref(r.args.DisplayName, r.name)
-	if service.IAM.DisplayName == want {
-		return nil
-	}
-	var id int64
-	if !r.vps {
-		info, err := r.api.ServiceInfo(ctx, r.vps, s.ServiceName)
-		if err != nil {
+	if _, ok := tags[TagRetired]; ok { // after the mark, so that no crash leaves it without either
+		if err := r.api.Untag(ctx, service.IAM.URN, TagRetired); err != nil {
 			return err
 		}
-		id = info.ID
 	}
-	return r.api.SetDisplayName(ctx, r.vps, s.ServiceName, id, want)
+	info, err := r.api.ServiceInfo(ctx, r.vps, s.ServiceName)
+	if err != nil {
+		return err
+	}
+	if want := deref(r.args.DisplayName, r.name); service.IAM.DisplayName != want {
+		if err := r.api.SetDisplayName(ctx, r.vps, s.ServiceName, info.ID, want); err != nil {
+			return err
+		}
+	}
+	return r.renew(ctx, s.ServiceName, info)
 }

@@ -33,6 +33,7 @@ const (
 // Tags on a service: whose it is, what its disks hold, and the fingerprint of its host key. They are what a run on a lost state goes by.
 const (
 	TagMark       = "havre.mark"
+	TagRetired    = "havre.retired"    // the mark of the node that gave it up; the service ends at its expiry unless the node comes back
 	TagGeneration = "havre.generation" // "0" delivered, "3" installed; see progress for what lies between
 	TagHostKey    = "havre.hostkey"    // SHA-256 of the public key's text, in hexadecimal
 )

@@ -88,6 +88,10 @@ func (r *run) choose(ctx context.Context, s order.State, since time.Time, spent 
 	outcome, found := order.Find(wish, evidence, orders)
 	switch outcome {
 	case order.OK:
+		if c := found[0]; c.PlanCode != r.offer.plan {
+			return order.Result{Outcome: order.Several, Since: since}, 0, fmt.Errorf("order %d, which this node placed, is for plan %s, and the stack now wants %s: nothing was bought; "+
+				"set the plan back to %s until the order is delivered, or give the new server a new node name", c.OrderID, c.PlanCode, r.offer.plan, c.PlanCode)
+		}
 		if found[0].ClaimedBy == "" {
 			others = books.others
 		}
@@ -137,16 +141,18 @@ func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]
 			return nil, err
 		}
 		c := order.Candidate{OrderID: id, Date: facts.Date, ClaimedBy: owner}
-		var ours bool
-		if c.Datacenter, c.Options, ours = facts.Of(r.offer.plan); ours {
-			c.PlanCode = r.offer.plan
-		} else if owner == "" {
-			continue
+		c.PlanCode = r.offer.plan
+		if _, _, ours := facts.Of(c.PlanCode); !ours {
+			if owner == "" {
+				continue
+			}
+			c.PlanCode = facts.Main() // this node was another plan once
 		}
+		c.Datacenter, c.Options, _ = facts.Of(c.PlanCode)
 		if c.Status, err = r.api.OrderStatus(ctx, id); err != nil {
 			return nil, err
 		}
-		c.ServiceName = facts.Service(r.offer.plan)
+		c.ServiceName = facts.Service(c.PlanCode)
 		if c.ServiceName != "" {
 			service, err := r.api.Service(ctx, r.vps, c.ServiceName)
 			switch {

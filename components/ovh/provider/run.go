@@ -116,13 +116,17 @@ func (r *run) price(ctx context.Context, preview bool) error {
 }
 
 // preview tells what an order would cost and when it would come; nothing is written at OVH.
-func (r *run) preview(ctx context.Context, found string) (ServiceState, error) {
+func (r *run) preview(ctx context.Context, found string, back bool) (ServiceState, error) {
 	if found != "" {
 		state := order.State{Phase: order.Tagged, Mark: r.mark, ServiceName: found}
 		if err := errors.Join(r.look(ctx, found), r.bill(ctx, found)); err != nil {
 			return ServiceState{}, err
 		}
-		r.rt.log(ctx, "adopts %s, which carries the mark of this node; nothing is ordered", found)
+		if back {
+			r.rt.log(ctx, "takes %s back, which this node gave up and which has not ended yet: its renewal is switched on again; nothing is ordered", found)
+		} else {
+			r.rt.log(ctx, "adopts %s, which carries the mark of this node; nothing is ordered", found)
+		}
 		return r.output(state, ServiceState{}), nil
 	}
 	if err := r.price(ctx, true); err != nil {
@@ -149,9 +153,13 @@ func (r *run) bill(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, monthly, err := r.api.ServicePlan(ctx, info.ID)
+	plan, monthly, err := r.api.ServicePlan(ctx, info.ID)
 	if err != nil {
 		return err
+	}
+	if plan != r.args.PlanCode {
+		return fmt.Errorf("%s: %s carries the mark of this node and is plan %s, but the stack wants %s: nothing replaces a bought server; set the plan back to %s, or give the new server a new node name",
+			r.name, name, plan, r.args.PlanCode, plan)
 	}
 	r.billed = &monthly
 	return r.rt.count(urnOf(ctx), monthly.Value, false, monthly.Currency)

@@ -36,6 +36,7 @@ type ServiceArgs struct {
 	DisplayName *string  `pulumi:"displayName,optional"`
 	Retired     *bool    `pulumi:"retired,optional"`
 	Disposable  *bool    `pulumi:"disposable,optional"`
+	Renewal     *bool    `pulumi:"renewal,optional"`
 }
 
 // ServiceState is what is known of it.
@@ -181,6 +182,7 @@ func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceSt
 		"displayName": {deref(old.DisplayName, ""), deref(new.DisplayName, "")},
 		"retired":     {strconv.FormatBool(truth(old.Retired)), strconv.FormatBool(truth(new.Retired))},
 		"disposable":  {strconv.FormatBool(truth(old.Disposable)), strconv.FormatBool(truth(new.Disposable))},
+		"renewal":     {strconv.FormatBool(renews(old.ServiceArgs)), strconv.FormatBool(renews(new))},
 	} {
 		if v[0] != v[1] {
 			update(property)
@@ -229,21 +231,21 @@ func createService(ctx context.Context, vps bool, r infer.CreateRequest[ServiceA
 	if err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
 	}
-	found := ""
-	if any, err := job.rt.holdsAny(ctx, vps, r.DryRun); err != nil {
+	found, back, err := job.held(ctx, r.DryRun)
+	if err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
-	} else if any {
-		if found, err = job.owned(ctx); err != nil {
-			return infer.CreateResponse[ServiceState]{}, err
-		}
 	}
 	if r.DryRun {
-		out, err := job.preview(ctx, found)
+		out, err := job.preview(ctx, found, back)
 		return infer.CreateResponse[ServiceState]{ID: id(out), Output: out}, err
 	}
 	state := order.State{Phase: order.Intent, Mark: job.mark}
 	if found != "" {
-		job.rt.log(ctx, "%s carries the mark of this node: adopted, nothing is ordered", found)
+		if back {
+			job.rt.log(ctx, "%s was given up by this node and has not ended yet: it comes back, nothing is ordered", found)
+		} else {
+			job.rt.log(ctx, "%s carries the mark of this node: adopted, nothing is ordered", found)
+		}
 		state.Phase, state.ServiceName = order.Delivered, found
 	}
 	state, err = job.advance(ctx, state)
@@ -291,7 +293,7 @@ func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceA
 			if err != nil {
 				return infer.UpdateResponse[ServiceState]{}, err
 			}
-			out, err = job.preview(ctx, "")
+			out, err = job.preview(ctx, "", false)
 			return infer.UpdateResponse[ServiceState]{Output: out}, err
 		}
 		return infer.UpdateResponse[ServiceState]{Output: out}, nil
@@ -320,7 +322,7 @@ func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceA
 		state.Phase = order.Intent
 	}
 	if state.Phase == order.Intent {
-		if found, err := job.owned(ctx); err != nil {
+		if found, _, err := job.held(ctx, false); err != nil {
 			return infer.UpdateResponse[ServiceState]{Output: old}, keep(err)
 		} else if found != "" {
 			state.Phase, state.ServiceName = order.Delivered, found
@@ -405,11 +407,17 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 	}
 	s.Status, s.Address, s.DeliveredDatacenter = service.State, service.Address, service.Datacenter
 	inputs := r.Inputs
-	if importing {
-		info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
-		if err != nil {
-			return gone, err
+	info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
+	if err != nil {
+		return gone, err
+	}
+	if on := goesOn(info.Renew); on != renews(s.ServiceArgs) {
+		s.Renewal = &on
+		if info.Renew.DeleteAtExpiration {
+			rt.log(ctx, "%s was given up outside of this stack and ends on %s: the next run takes that back", s.ServiceName, info.Expiration)
 		}
+	}
+	if importing {
 		plan, monthly, err := c.ServicePlan(ctx, info.ID)
 		if err != nil && !api.IsNotFound(err) {
 			return gone, err
@@ -472,73 +480,4 @@ func (*Server) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) 
 // Delete gives the service up at its expiry, which can be undone until then. It refuses unless the stack said so before.
 func (*VPS) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) (infer.DeleteResponse, error) {
 	return infer.DeleteResponse{}, deleteService(ctx, true, r.State)
-}
-
-func deleteService(ctx context.Context, vps bool, s ServiceState) error {
-	if !truth(s.Retired) && !truth(s.Disposable) {
-		return fmt.Errorf("%s is not given up: the stack has not retired this node; set Retired on it, run pulumi up, and only then remove it", name(s))
-	}
-	rt := runtimeOf(ctx)
-	c, err := rt.api()
-	if err != nil {
-		return err
-	}
-	if s.ServiceName == "" {
-		if s.OrderID == "" {
-			if order.Phase(s.Phase) == order.Unsure {
-				return fmt.Errorf("%s may have placed an order: run pulumi up first, so that it is found", s.Mark)
-			}
-			return nil
-		}
-		n, err := strconv.ParseInt(s.OrderID, 10, 64)
-		if err != nil {
-			return fmt.Errorf("order id %q of the state is not a number", s.OrderID)
-		}
-		status, err := c.OrderStatus(ctx, n)
-		if err != nil {
-			return err
-		}
-		if order.Dead(status) || status == "notPaid" {
-			return nil // an unpaid order lapses by itself
-		}
-		return fmt.Errorf("order %s is %s and cannot be given up before it is delivered; run pulumi up when it is, then remove it, or withdraw the order in OVH's manager", s.OrderID, status)
-	}
-	service, err := c.Service(ctx, vps, s.ServiceName)
-	if api.IsNotFound(err) || api.IsExpired(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if owner := service.IAM.Tags[TagMark]; owner != "" && owner != s.Mark {
-		return fmt.Errorf("%s now belongs to %s, which is not this node; remove it from the state with pulumi state delete", s.ServiceName, owner)
-	}
-	info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
-	if api.IsNotFound(err) || api.IsExpired(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	// The mark goes first: a new node of the same name must never adopt a service that is about to end.
-	for _, tag := range []string{TagMark, TagGeneration, TagHostKey} {
-		if _, ok := service.IAM.Tags[tag]; !ok {
-			continue
-		}
-		if err := c.Untag(ctx, service.IAM.URN, tag); err != nil && !api.IsNotFound(err) && !api.IsExpired(err) {
-			return err
-		}
-	}
-	if info.Renew.DeleteAtExpiration {
-		return nil
-	}
-	info.Renew.DeleteAtExpiration, info.Renew.Automatic = true, false
-	err = c.SetRenew(ctx, vps, s.ServiceName, info.Renew)
-	if api.IsNotFound(err) || api.IsExpired(err) {
-		return nil
-	}
-	if err == nil {
-		rt.log(ctx, "%s ends at its expiry on %s; until then it can be kept in OVH's manager", s.ServiceName, info.Expiration)
-	}
-	return err
 }

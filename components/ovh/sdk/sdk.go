@@ -37,6 +37,7 @@ type OrderArgs struct {
 	DisplayName pulumi.StringPtrInput   // shown in OVH's manager; the logical name when empty; at most 50 characters
 	Retired     pulumi.BoolPtrInput     // the stack gives this service up: only then may it be removed
 	Disposable  pulumi.BoolPtrInput     // a test stack: removing needs no Retired first
+	Renewal     pulumi.BoolPtrInput     // renewed by itself at each expiry; true when empty; false: OVH suspends it then, unless somebody pays by hand
 }
 
 type orderArgs struct {
@@ -52,6 +53,7 @@ type orderArgs struct {
 	DisplayName *string  `pulumi:"displayName"`
 	Retired     *bool    `pulumi:"retired"`
 	Disposable  *bool    `pulumi:"disposable"`
+	Renewal     *bool    `pulumi:"renewal"`
 }
 
 // ElementType tells the Pulumi runtime how to marshal OrderArgs.

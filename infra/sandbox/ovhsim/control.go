@@ -141,6 +141,7 @@ type ServiceView struct {
 	Installs    int               `json:"installs"` // how often it was installed or tried
 	Vrack       string            `json:"vrack"`
 	Leaving     bool              `json:"deleteAtExpiration"`
+	Renewed     bool              `json:"automaticRenewal"`
 	Suspended   bool              `json:"suspended"`
 	Expires     time.Time         `json:"expires"`
 	Ended       bool              `json:"ended"`
@@ -156,7 +157,7 @@ func (s *Simulator) Services() []ServiceView {
 		v := s.st.Services[id]
 		view := ServiceView{
 			ID: id, Name: v.Name, Kind: v.Kind, Plan: v.Plan, Options: v.Options, Datacenter: v.Datacenter, Address: v.Address, Order: v.Order, DisplayName: v.DisplayName,
-			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Suspended: v.Suspended, Expires: v.Expires, Ended: !v.Ended.IsZero(),
+			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Renewed: v.Renew.Automatic, Suspended: v.Suspended, Expires: v.Expires, Ended: !v.Ended.IsZero(),
 		}
 		for _, key := range sortedKeys(v.Tags) {
 			view.Tags[key] = v.Tags[key]
@@ -198,6 +199,9 @@ func (s *Simulator) SetService(name, state string) error {
 		case state == "hacked", state == "hackedBlocked", state == "error", state == "ok":
 			v.Health = state
 			v.Suspended = false
+			if !v.Expires.After(s.now()) {
+				s.prolong(v) // it was suspended for want of a payment, which came now
+			}
 		default:
 			return fmt.Errorf("service %s: state %q is not known; wanted ok, suspended, hacked, hackedBlocked, error, moved:<datacenter> or ended", name, state)
 		}

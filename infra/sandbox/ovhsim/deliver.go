@@ -121,12 +121,20 @@ func (s *Simulator) freeAddress() (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("no free address from %s on", first)
 }
 
-// expire is a service's day of reckoning: it is renewed and paid for, or it ends.
+// expire is a service's day of reckoning: it is renewed and paid for, it ends, or it waits for somebody to pay.
 func (s *Simulator) expire(v *service) {
-	if v.Renew.DeleteAtExpiration {
+	switch {
+	case v.Renew.DeleteAtExpiration:
 		s.end(v)
-		return
+	case !v.Renew.Automatic:
+		v.Suspended = true // until somebody pays by hand
+	default:
+		s.prolong(v)
 	}
+}
+
+// prolong pays for another period.
+func (s *Simulator) prolong(v *service) {
 	months := 1
 	if v.Renew.Period != nil && *v.Renew.Period > 0 {
 		months = *v.Renew.Period

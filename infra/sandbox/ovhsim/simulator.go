@@ -222,7 +222,7 @@ func (s *Simulator) settle() time.Time {
 		}
 		for _, id := range sortedKeys(s.st.Services) {
 			v := s.st.Services[id]
-			if v.Ended.IsZero() && v.Kind != kindVrack && due(v.Expires) {
+			if v.Ended.IsZero() && !v.Suspended && v.Kind != kindVrack && due(v.Expires) {
 				s.expire(v)
 				changed, again = true, true
 			}

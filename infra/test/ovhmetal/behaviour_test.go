@@ -273,15 +273,22 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// client is a person at OVH's manager.
+func (w *world) client(t testing.TB) *api.Client {
+	t.Helper()
+	c, err := api.New(api.Options{
+		Endpoint: w.server.URL + "/1.0", ApplicationKey: ovhsim.ApplicationKey, ApplicationSecret: ovhsim.ApplicationSecret, ConsumerKey: ovhsim.ConsumerKey, Rate: -1,
+	})
+	must(t, err)
+	return c
+}
+
 // TestForeignServerIsNeverWiped gives the stack a server that it did not order, with a first installation to make.
 func TestForeignServerIsNeverWiped(t *testing.T) {
 	w, s := begin(t, serverNode("n", "", nil)...)
 	must(t, w.up(t, s).err)
 	service := s.state["n-server"].Outputs["serviceName"].StringValue()
-	client, err := api.New(api.Options{
-		Endpoint: w.server.URL + "/1.0", ApplicationKey: ovhsim.ApplicationKey, ApplicationSecret: ovhsim.ApplicationSecret, ConsumerKey: ovhsim.ConsumerKey, Rate: -1,
-	})
-	must(t, err)
+	client := w.client(t)
 	found, err := client.Service(t.Context(), false, service)
 	must(t, err)
 	must(t, client.Untag(t.Context(), found.IAM.URN, "havre.generation"))

@@ -79,6 +79,12 @@ type world struct {
 func newWorld(t testing.TB, o ovhsim.Options) *world {
 	t.Helper()
 	o.EndAtOnce = true
+	return newWorldWith(t, o)
+}
+
+// newWorldWith leaves it to the options when a service that was given up ends.
+func newWorldWith(t testing.TB, o ovhsim.Options) *world {
+	t.Helper()
 	sim, err := ovhsim.New(o)
 	if err != nil {
 		t.Fatal(err)
