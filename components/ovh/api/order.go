@@ -45,7 +45,8 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 // Catalogue is a public catalogue, cut down to what prices need.
 type Catalogue struct {
 	Locale struct {
-		Currency string `json:"currencyCode"`
+		Currency string      `json:"currencyCode"`
+		TaxRate  order.Money `json:"taxRate"` // per cent
 	} `json:"locale"`
 	Plans  []Plan `json:"plans"`
 	Addons []Plan `json:"addons"`

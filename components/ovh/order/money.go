@@ -37,6 +37,12 @@ func (m Money) String() string {
 	return fmt.Sprintf("%s%d.%s", sign, n/1e8, frac)
 }
 
+// Share is so many per cent of an amount, exact to a hundredth of a cent.
+func (m Money) Share(percent Money) Money { return (m / 1e4) * (percent / 1e4) / 100 }
+
+// Cents rounds half up to what is billed. Amounts are not negative where this is used.
+func (m Money) Cents() Money { return (m + Cent/2) / Cent * Cent }
+
 // UnmarshalJSON reads OVH's "value": a JSON number, possibly with an exponent or with the noise of a float printed by somebody else.
 func (m *Money) UnmarshalJSON(raw []byte) error {
 	s := strings.Trim(string(raw), `"`)

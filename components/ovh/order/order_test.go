@@ -38,6 +38,24 @@ func TestMoney(t *testing.T) {
 	})
 }
 
+func TestShare(t *testing.T) {
+	for _, c := range []struct{ amount, percent, share, gross string }{
+		{"183.98", "20", "36.796", "220.78"}, {"8.49", "20", "1.698", "10.19"}, {"9999999.99", "25.5", "2549999.99745", "12549999.99"}, {"0", "20", "0.00", "0.00"},
+	} {
+		amount, err := ParseMoney(c.amount)
+		if err != nil {
+			t.Fatal(err)
+		}
+		percent, err := ParseMoney(c.percent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if share := amount.Share(percent); share.String() != c.share || (amount+share).Cents().String() != c.gross {
+			t.Errorf("%s %% of %s is %s, with it %s; want %s and %s", c.percent, c.amount, share, (amount + share).Cents(), c.share, c.gross)
+		}
+	}
+}
+
 func TestLimit(t *testing.T) {
 	euros := func(s string) *Money {
 		m, err := ParseMoney(s)

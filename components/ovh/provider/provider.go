@@ -160,7 +160,7 @@ func New(o Options) (p.Provider, error) {
 		WithConfig(infer.Config(&Config{})).
 		WithResources(
 			infer.Resource(&Server{}), infer.Resource(&VPS{}), infer.Resource(&Installation{}), infer.Resource(&VPSInstallation{}),
-			infer.Resource(&SSHKey{}), infer.Resource(&VrackAttachment{}),
+			infer.Resource(&SSHKey{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
 		).
 		Build()
 	if err != nil {

@@ -21,6 +21,7 @@ type offer struct {
 	mode       string
 	os         string
 	quote      order.Quote
+	tax        order.Money // per cent
 }
 
 // key tells two offers apart; a promise is for one of them.
@@ -46,7 +47,7 @@ func priceOf(ctx context.Context, c *api.Client, vps bool, a ServiceArgs) (offer
 	if vps {
 		o.os = deref(a.OS, "Debian 12")
 	}
-	o.quote.Currency = catalogue.Locale.Currency
+	o.quote.Currency, o.tax = catalogue.Locale.Currency, catalogue.Locale.TaxRate
 	o.options = slices.Clone(a.Options)
 	for _, option := range a.Options {
 		if !slices.ContainsFunc(plan.Families, func(f api.Family) bool { return slices.Contains(f.Addons, option) }) {
@@ -159,5 +160,6 @@ func (o offer) show(availability string) string {
 	if len(o.quote.Promotions) > 0 {
 		s += "; promotions: " + strings.Join(o.quote.Promotions, ", ")
 	}
+	s += fmt.Sprintf("; with %s %% tax the first bill is %s", strings.TrimSuffix(o.tax.String(), ".00"), (o.quote.First + o.quote.First.Share(o.tax)).Cents())
 	return s + "; promised delivery: " + availability
 }

@@ -47,6 +47,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 		{sdk.VPSInstallationToken, sdk.InstallationArgs{}, sdk.Host{}},
 		{sdk.SSHKeyToken, sdk.SSHKeyArgs{}, sdk.SSHKey{}},
 		{sdk.VrackAttachmentToken, sdk.VrackAttachmentArgs{}, sdk.VrackAttachment{}},
+		{sdk.BudgetToken, sdk.BudgetArgs{}, sdk.Budget{}},
 	} {
 		r, ok := schema.Resources[c.token]
 		if !ok {

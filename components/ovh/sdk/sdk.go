@@ -17,6 +17,7 @@ const (
 	VPSInstallationToken  = "ovhmetal:index:VPSInstallation"
 	SSHKeyToken           = "ovhmetal:index:SSHKey"
 	VrackAttachmentToken  = "ovhmetal:index:VrackAttachment"
+	BudgetToken           = "ovhmetal:index:Budget"
 	ProviderToken         = "pulumi:providers:ovhmetal"
 	ImageUser             = "debian" // administrator of OVH's Debian images; sudo asks for no password
 	DefaultDebianMetal    = "debian12_64"
@@ -190,6 +191,51 @@ type VrackAttachment struct {
 func NewVrackAttachment(ctx *pulumi.Context, name string, args *VrackAttachmentArgs, opts ...pulumi.ResourceOption) (*VrackAttachment, error) {
 	var r VrackAttachment
 	err := ctx.RegisterResource(VrackAttachmentToken, name, args, &r, opts...)
+	return &r, err
+}
+
+// BudgetNode is one line of a stack's bill: the same offer that the node's order has.
+type BudgetNode struct {
+	Name        string   `pulumi:"name"` // of the node; it keeps its agreed price under this name
+	Kind        string   `pulumi:"kind"` // "dedicated" or "vps"
+	PlanCode    string   `pulumi:"planCode"`
+	Product     *string  `pulumi:"product"`
+	Datacenter  string   `pulumi:"datacenter"`
+	Options     []string `pulumi:"options"`
+	Duration    *string  `pulumi:"duration"`
+	PricingMode *string  `pulumi:"pricingMode"`
+}
+
+// BudgetArgs is the whole of what a stack holds, and the most it may cost. Every order should depend on the Budget: a run that would pass it then ends with
+// one message, at preview and before the first checkout.
+type BudgetArgs struct {
+	Limit pulumi.StringInput // most the stack may cost a month, net of taxes, such as "1500.00"; required
+	Nodes []BudgetNode       // plain, so that the first preview knows the bill
+}
+
+type budgetArgs struct {
+	Limit string       `pulumi:"limit"`
+	Nodes []BudgetNode `pulumi:"nodes"`
+}
+
+// ElementType tells the Pulumi runtime how to marshal BudgetArgs.
+func (BudgetArgs) ElementType() reflect.Type { return reflect.TypeFor[budgetArgs]() }
+
+// Budget is a stack's bill. All money is a decimal with two digits, known at preview.
+type Budget struct {
+	pulumi.CustomResourceState
+
+	Before         pulumi.StringOutput `pulumi:"before"`         // net a month, before the last change
+	Monthly        pulumi.StringOutput `pulumi:"monthly"`        // net a month
+	MonthlyWithTax pulumi.StringOutput `pulumi:"monthlyWithTax"` // at the rate of OVH's catalogue
+	Setup          pulumi.StringOutput `pulumi:"setup"`          // net, once, of what the last change added
+	Currency       pulumi.StringOutput `pulumi:"currency"`
+}
+
+// NewBudget registers a stack's bill.
+func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulumi.ResourceOption) (*Budget, error) {
+	var r Budget
+	err := ctx.RegisterResource(BudgetToken, name, args, &r, opts...)
 	return &r, err
 }
 

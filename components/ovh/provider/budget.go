@@ -1,0 +1,190 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+
+	p "github.com/pulumi/pulumi-go-provider"
+	"github.com/pulumi/pulumi-go-provider/infer"
+
+	"havre/components/ovh/order"
+)
+
+// Budget is the stack's bill as a whole, known before any of it is bought: every order depends on it, so a run above the budget ends here, with one message.
+type Budget struct{}
+
+// BudgetArgs is what the stack wants to hold. See sdk.BudgetArgs.
+type BudgetArgs struct {
+	Limit string       `pulumi:"limit"`
+	Nodes []BudgetNode `pulumi:"nodes"`
+}
+
+// BudgetNode is one line of the bill.
+type BudgetNode struct {
+	Name        string   `pulumi:"name"`
+	Kind        string   `pulumi:"kind"` // dedicated or vps
+	PlanCode    string   `pulumi:"planCode"`
+	Product     *string  `pulumi:"product,optional"`
+	Datacenter  string   `pulumi:"datacenter"`
+	Options     []string `pulumi:"options,optional"`
+	Duration    *string  `pulumi:"duration,optional"`
+	PricingMode *string  `pulumi:"pricingMode,optional"`
+}
+
+// BudgetState is the bill. A node keeps the price at which it was first counted: catalogues change, contracts do not.
+type BudgetState struct {
+	BudgetArgs
+	Agreed         map[string]string `pulumi:"agreed"`         // by node: net a month
+	Before         string            `pulumi:"before"`         // net a month, before the last change
+	Monthly        string            `pulumi:"monthly"`        // net a month
+	MonthlyWithTax string            `pulumi:"monthlyWithTax"` // at the catalogue's rate
+	Setup          string            `pulumi:"setup"`          // net, once, of what the last change added
+	Currency       string            `pulumi:"currency"`
+}
+
+var (
+	_ infer.CustomResource[BudgetArgs, BudgetState]       = (*Budget)(nil)
+	_ infer.CustomCheck[BudgetArgs]                       = (*Budget)(nil)
+	_ infer.CustomDiff[BudgetArgs, BudgetState]           = (*Budget)(nil)
+	_ infer.CustomUpdate[BudgetArgs, BudgetState]         = (*Budget)(nil)
+	_ infer.ExplicitDependencies[BudgetArgs, BudgetState] = (*Budget)(nil)
+)
+
+// Annotate names the resource.
+func (r *Budget) Annotate(a infer.Annotator) {
+	a.SetToken("index", "Budget")
+	a.Describe(&r, "What a stack costs a month, before and after a run, against the most it may cost. Orders depend on it.")
+}
+
+// Check validates the inputs.
+func (*Budget) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[BudgetArgs], error) {
+	args, failures, err := infer.DefaultCheck[BudgetArgs](ctx, r.NewInputs)
+	if err != nil || len(failures) > 0 {
+		return infer.CheckResponse[BudgetArgs]{Inputs: args, Failures: failures}, err
+	}
+	fail := func(property, format string, v ...any) {
+		failures = append(failures, p.CheckFailure{Property: property, Reason: fmt.Sprintf(format, v...)})
+	}
+	if _, err := order.ParseMoney(args.Limit); err != nil {
+		fail("limit", "%v", err)
+	}
+	seen := map[string]bool{}
+	for _, n := range args.Nodes {
+		if n.Kind != "dedicated" && n.Kind != "vps" {
+			fail("nodes", "%s: kind %q is neither dedicated nor vps; set one of them", n.Name, n.Kind)
+		}
+		if n.Name == "" || seen[n.Name] {
+			fail("nodes", "name %q is empty or there twice; give every node its own", n.Name)
+		}
+		seen[n.Name] = true
+	}
+	return infer.CheckResponse[BudgetArgs]{Inputs: args, Failures: failures}, nil
+}
+
+// Diff compares, and shows the bill of a run that changes nothing of it.
+func (*Budget) Diff(ctx context.Context, r infer.DiffRequest[BudgetArgs, BudgetState]) (infer.DiffResponse, error) {
+	resp := infer.DiffResponse{DetailedDiff: map[string]p.PropertyDiff{}}
+	if r.State.Limit != r.Inputs.Limit {
+		resp.DetailedDiff["limit"] = p.PropertyDiff{Kind: p.Update, InputDiff: true}
+	}
+	if !reflect.DeepEqual(byNode(r.State.Nodes), byNode(r.Inputs.Nodes)) {
+		resp.DetailedDiff["nodes"] = p.PropertyDiff{Kind: p.Update, InputDiff: true}
+	}
+	resp.HasChanges = len(resp.DetailedDiff) > 0
+	if !resp.HasChanges {
+		runtimeOf(ctx).log(ctx, "the stack costs %s %s a month, net (%s with tax), of a budget of %s; this run changes nothing of it", r.State.Monthly, r.State.Currency, r.State.MonthlyWithTax, r.State.Limit)
+	}
+	return resp, nil
+}
+
+// byNode forgets the order of nodes, and the difference between no options and none.
+func byNode(list []BudgetNode) map[string]string {
+	out := map[string]string{}
+	for _, n := range list {
+		out[n.Name] = strings.Join([]string{n.Kind, n.PlanCode, deref(n.Product, ""), n.Datacenter, joined(n.Options), deref(n.Duration, ""), deref(n.PricingMode, "")}, " ")
+	}
+	return out
+}
+
+// Create counts.
+func (*Budget) Create(ctx context.Context, r infer.CreateRequest[BudgetArgs]) (infer.CreateResponse[BudgetState], error) {
+	out, err := tally(ctx, r.Inputs, BudgetState{})
+	return infer.CreateResponse[BudgetState]{ID: r.Name, Output: out}, err
+}
+
+// Update counts again.
+func (*Budget) Update(ctx context.Context, r infer.UpdateRequest[BudgetArgs, BudgetState]) (infer.UpdateResponse[BudgetState], error) {
+	out, err := tally(ctx, r.Inputs, r.State)
+	return infer.UpdateResponse[BudgetState]{Output: out}, err
+}
+
+// WireDependencies says that a preview knows the whole bill.
+func (*Budget) WireDependencies(f infer.FieldSelector, _ *BudgetArgs, s *BudgetState) {
+	f.OutputField(s).AlwaysKnown()
+}
+
+// tally adds the bill up, shows it, and refuses one above the limit as soon as something new is part of it.
+func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, error) {
+	rt := runtimeOf(ctx)
+	c, err := rt.api()
+	if err != nil {
+		return old, err
+	}
+	limit, err := order.ParseMoney(args.Limit)
+	if err != nil {
+		return old, err
+	}
+	out := BudgetState{BudgetArgs: args, Agreed: map[string]string{}, Currency: old.Currency, Before: order.Money(0).String()}
+	if old.Monthly != "" {
+		out.Before = old.Monthly
+	}
+	was := byNode(old.Nodes)
+	is := byNode(args.Nodes)
+	var total, setup, rate order.Money
+	var added, gone []string
+	for _, n := range args.Nodes {
+		o, err := priceOf(ctx, c, n.Kind == "vps", ServiceArgs{
+			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
+		})
+		agreed, known := old.Agreed[n.Name]
+		known = known && was[n.Name] == is[n.Name]
+		if err != nil && !known { // what is held already may not be sold any more
+			return old, fmt.Errorf("node %s: %w", n.Name, err)
+		}
+		price := o.quote.Monthly
+		if err == nil {
+			out.Currency, rate = o.quote.Currency, o.tax
+		}
+		if known {
+			if price, err = order.ParseMoney(agreed); err != nil {
+				return old, fmt.Errorf("node %s: price of the state: %w", n.Name, err)
+			}
+		} else {
+			setup += o.quote.Setup
+			added = append(added, fmt.Sprintf("%s %s a month and %s once", n.Name, price, o.quote.Setup))
+		}
+		out.Agreed[n.Name] = price.String()
+		total += price
+	}
+	for _, n := range old.Nodes {
+		if _, stays := is[n.Name]; !stays {
+			gone = append(gone, n.Name+" "+old.Agreed[n.Name])
+		}
+	}
+	out.Monthly, out.MonthlyWithTax, out.Setup = total.String(), (total + total.Share(rate)).Cents().String(), setup.String()
+	change := ""
+	if len(added) > 0 {
+		change += "; new: " + strings.Join(added, ", ")
+	}
+	if len(gone) > 0 {
+		change += "; given up: " + strings.Join(gone, ", ")
+	}
+	if total > limit && len(added) > 0 {
+		return old, fmt.Errorf("nothing was bought: the stack costs %s %s a month and would cost %s after this run (net), which is above its budget of %s; raise the budget in the stack, or order less%s",
+			out.Before, out.Currency, out.Monthly, limit, change)
+	}
+	rt.log(ctx, "the stack costs %s %s a month, and %s after this run (net; %s with tax), of a budget of %s%s", out.Before, out.Currency, out.Monthly, out.MonthlyWithTax, limit, change)
+	return out, nil
+}
