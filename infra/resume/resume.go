@@ -45,6 +45,12 @@ func Stack(ctx context.Context, p Runner, o Options) error {
 		o.Report = func(string) {}
 	}
 	err := clearPending(ctx, p, o)
+	if torn(err) {
+		if err := mendTorn(ctx, p, o); err != nil {
+			return err
+		}
+		err = clearPending(ctx, p, o)
+	}
 	locks := locksIn(err)
 	if len(locks) == 0 {
 		return err

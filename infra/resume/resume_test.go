@@ -2,9 +2,11 @@ package resume
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,14 +15,21 @@ import (
 // cli answers as the Pulumi CLI would, and remembers what it was asked.
 type cli struct {
 	state  string
-	locked error // of the import; freed by cancel
+	locked error  // of the import; freed by cancel
+	torn   string // a file: while it is there, nothing can be read
+	url    string // of the backend
 	asked  []string
 }
 
 func (c *cli) Output(_ context.Context, args ...string) ([]byte, error) {
 	what := strings.Join(args[:min(2, len(args))], " ")
 	c.asked = append(c.asked, what)
+	if _, err := os.Stat(c.torn); c.torn != "" && err == nil && args[0] == "stack" {
+		return nil, errors.New("error: failed to load checkpoint: EOF")
+	}
 	switch what {
+	case "whoami --json":
+		return json.Marshal(map[string]string{"url": c.url})
 	case "stack export":
 		return []byte(c.state), nil
 	case "stack import":
@@ -105,5 +114,43 @@ func TestARunAtWorkIsLeftAlone(t *testing.T) {
 	err := l.refuse(Options{Stack: "prod", Force: true}, "here", func(int) bool { return true })
 	if err == nil || !strings.HasSuffix(err.Error(), "which is still at work; wait for it to end") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestTorn has a sidecar that a kill left empty, and a lock that never got its name; whole files and other stacks' locks stay.
+func TestTorn(t *testing.T) {
+	folder := t.TempDir()
+	files := map[string]string{
+		"stacks/havre/prod.json": `{"version":3}`, "stacks/havre/prod.json.attrs": "", "stacks/havre/staging.json.attrs": `{"user.cache_control":""}`,
+		"locks/organization/havre/prod/1.json.1.tmp": "", "locks/organization/havre/staging/2.json.1.tmp": "",
+	}
+	for name, text := range files {
+		path := filepath.Join(folder, ".pulumi", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &cli{state: interrupted, torn: filepath.Join(folder, ".pulumi", "stacks/havre/prod.json.attrs"), url: "file://" + folder}
+	var reports []string
+	if err := Stack(t.Context(), p, Options{Stack: "prod", Report: func(line string) { reports = append(reports, line) }}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"removes a file that the killed run was about to write: .pulumi/locks/organization/havre/prod/1.json.1.tmp",
+		"removes a file that the killed run was about to write: .pulumi/stacks/havre/prod.json.attrs",
+		"was under way, the next run looks it up: creating rbx-worker-1-server",
+	}
+	if !slices.Equal(reports, want) {
+		t.Errorf("reports %q, want %q", reports, want)
+	}
+	for name := range files {
+		_, err := os.Stat(filepath.Join(folder, ".pulumi", name))
+		if gone := strings.HasSuffix(name, "prod.json.attrs") || strings.Contains(name, "prod/1.json"); gone != errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v; wanted gone: %v", name, err, gone)
+		}
+	}
+	other := &cli{torn: folder, url: "s3://bucket"}
+	if err := Stack(t.Context(), other, Options{Stack: "prod"}); err == nil || err.Error() != "resume stack prod: error: failed to load checkpoint: EOF" {
+		t.Errorf("another backend: error %v", err)
 	}
 }
