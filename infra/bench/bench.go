@@ -38,6 +38,8 @@ type Options struct {
 	Runs int
 	// Production also measures the first preview of stack prod, as `make preview STACK=prod` does it.
 	Production bool
+	// Profiles is a folder for CPU profiles of one more preview of each, after those that count; empty for none. Read them with go tool pprof.
+	Profiles string
 }
 
 // Bench is one run.

@@ -26,6 +26,8 @@ const (
 	HostsVariable      = "HAVRE_BENCH_HOSTS"
 	ComponentsVariable = "HAVRE_BENCH_COMPONENTS"
 	ResourcesVariable  = "HAVRE_BENCH_RESOURCES"
+	// ProfileVariable names the file for the program's own CPU profile; none when empty.
+	ProfileVariable = "HAVRE_BENCH_PROFILE"
 )
 
 // ratioTarget is how much more than the floor a preview may take.
@@ -64,7 +66,7 @@ func (b *Bench) growth(ctx context.Context) error {
 
 // grow measures one kind at all sizes.
 func (b *Bench) grow(ctx context.Context, k kind, program string) error {
-	times := newTable(fmt.Sprintf("%s; seconds, median of %d", k.title, b.Options.Runs), "hosts", "components", "resources", "platform", "floor", "ratio", "wanted")
+	times := newTable(fmt.Sprintf("%s; seconds, median of %d", k.title, b.Options.Runs), "hosts", "components", "resources", "platform", "floor", "ratio", "wanted", "CPU", "floor's", "ratio")
 	states := newTable("state of hosts, mesh and cluster", "hosts", "components", "resources", "platform", "floor", "ratio", "bytes a host")
 	for _, hosts := range b.Options.Sizes {
 		m, err := b.measure(ctx, k, program, hosts)
@@ -72,11 +74,14 @@ func (b *Bench) grow(ctx context.Context, k kind, program string) error {
 			return err
 		}
 		count := []string{strconv.Itoa(hosts), strconv.Itoa(m.components), strconv.Itoa(m.resources)}
-		times.row(append(count, seconds(m.platform), seconds(m.floor), ratio(m.platform, m.floor), "≤ "+seconds(ratioTarget))...)
+		times.row(append(count, seconds(m.platform), seconds(m.floor), ratio(m.platform, m.floor), "≤ "+seconds(ratioTarget),
+			seconds(m.platformCPU), seconds(m.floorCPU), ratio(m.platformCPU, m.floorCPU))...)
 		suffix := fmt.Sprintf("-%d", hosts)
 		b.figure(k.name+suffix, m.platform, "s", k.name+suffix+"-floor")
 		b.figure(k.name+suffix+"-floor", m.floor, "s", "")
 		b.figure(k.name+suffix+"-ratio", m.platform/m.floor, "", fmt.Sprintf("at most %.1f", ratioTarget))
+		b.figure(k.name+suffix+"-cpu", m.platformCPU, "s", k.name+suffix+"-cpu-floor")
+		b.figure(k.name+suffix+"-cpu-floor", m.floorCPU, "s", "")
 		if k.up {
 			states.row(append(count, bytes(m.state), bytes(m.floorState), ratio(float64(m.state), float64(m.floorState)), bytes(m.state/int64(hosts)))...)
 			b.figure("state"+suffix, float64(m.state), "byte", "state"+suffix+"-floor")
@@ -95,6 +100,8 @@ func (b *Bench) grow(ctx context.Context, k kind, program string) error {
 type measured struct {
 	components, resources int
 	platform, floor       float64
+	// CPU is processor time of engine, program and plugins, in seconds: what a busy machine does not change.
+	platformCPU, floorCPU float64
 	state, floorState     int64
 }
 
@@ -143,21 +150,30 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 			return m, err
 		}
 	}
-	var platformTimes, floorTimes []float64
+	var platformTimes, floorTimes, platformCPU, floorCPU []float64
 	for i := range b.Options.Runs {
 		b.Progress(fmt.Sprintf("%d hosts: preview %d of %d", hosts, i+1, b.Options.Runs))
 		for _, each := range []struct {
-			p     *project
-			times *[]float64
-		}{{p, &platformTimes}, {floor, &floorTimes}} {
-			start := time.Now()
+			p          *project
+			times, cpu *[]float64
+		}{{p, &platformTimes, &platformCPU}, {floor, &floorTimes, &floorCPU}} {
+			start, used := time.Now(), childrenCPU()
 			if err := each.p.run(ctx, flags...); err != nil {
 				return m, err
 			}
 			*each.times = append(*each.times, time.Since(start).Seconds())
+			*each.cpu = append(*each.cpu, childrenCPU()-used)
+		}
+	}
+	if b.Options.Profiles != "" {
+		for _, each := range []*project{p, floor} {
+			if err := b.profile(ctx, each, fmt.Sprintf("%s-%d-%s", k.name, hosts, each.env[WhatVariable]), flags); err != nil {
+				return m, err
+			}
 		}
 	}
 	m.platform, m.floor = median(platformTimes), median(floorTimes)
+	m.platformCPU, m.floorCPU = median(platformCPU), median(floorCPU)
 	return m, nil
 }
 
@@ -168,4 +184,19 @@ func (p *project) stateSize() (int64, error) {
 		return 0, fmt.Errorf("state: %w", err)
 	}
 	return info.Size(), nil
+}
+
+// profile runs once more and keeps CPU profiles of the engine and of the program.
+func (b *Bench) profile(ctx context.Context, p *project, name string, flags []string) error {
+	folder, err := filepath.Abs(b.Options.Profiles)
+	if err != nil {
+		return fmt.Errorf("profiles: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("profiles: %w", err)
+	}
+	b.Progress("profile " + name)
+	p.env[ProfileVariable] = filepath.Join(folder, name+".program.cpu")
+	defer delete(p.env, ProfileVariable)
+	return p.run(ctx, append(flags, "--profiling", filepath.Join(folder, name))...)
 }

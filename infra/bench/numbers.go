@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +20,15 @@ func median(values []float64) float64 {
 	default:
 		return (sorted[n/2-1] + sorted[n/2]) / 2
 	}
+}
+
+// childrenCPU is the processor time, in seconds, of all processes that this one has started and that have ended, theirs included.
+func childrenCPU() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
 func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 2, 64) }

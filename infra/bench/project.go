@@ -107,7 +107,7 @@ func (p *project) simulate(ctx context.Context, hosts bool) (workspace.Simulator
 	none := workspace.Simulators{}
 	machines := ovhsim.Machines(ovhsim.NoMachines{})
 	if hosts {
-		fakes := &fakeMachines{hosts: map[string]*fakehost.Host{}}
+		fakes := &fakeMachines{port: 22, hosts: map[string]*fakehost.Host{}}
 		machines, p.stop = fakes, append(p.stop, fakes.close)
 	}
 	ovh, err := ovhsim.New(ovhsim.Options{Machines: machines, FirstAddress: firstAddress})
@@ -168,9 +168,10 @@ func settings() (string, error) {
 	return string(text), nil
 }
 
-// fakeMachines runs a fake host for each installed service.
+// fakeMachines runs a fake host for each installed service. The platform knows no port but sshd's own, 22; a test takes any, 0.
 type fakeMachines struct {
 	ovhsim.NoMachines
+	port uint16
 
 	mu    sync.Mutex
 	hosts map[string]*fakehost.Host
@@ -184,7 +185,7 @@ func (f *fakeMachines) Install(_ context.Context, m ovhsim.Machine) error {
 		return err
 	}
 	// Not the installation's context: the host outlives it.
-	host, err := fakehost.Start(context.Background(), m.ServiceName, netip.AddrPortFrom(m.Address, 22).String(), m.AuthorizedKeys)
+	host, err := fakehost.Start(context.Background(), m.ServiceName, netip.AddrPortFrom(m.Address, f.port).String(), m.AuthorizedKeys)
 	if err != nil {
 		return err
 	}

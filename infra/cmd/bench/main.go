@@ -32,6 +32,7 @@ func command() *cobra.Command {
 	var sizes []int
 	var runs int
 	var production bool
+	var profiles string
 	c := &cobra.Command{
 		Use: "bench", Short: "Where the time goes, and how previews and states grow", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		Long: `Prints where the time of the last make up went, then how long previews take and how large states are for fleets of several sizes, beside a floor: as many
@@ -49,7 +50,7 @@ trivial resources in the same engine. The figures are written to build/bench.jso
 			}
 			start := time.Now()
 			b := &bench.Bench{
-				Workspace: ws, Options: bench.Options{Sizes: sizes, Runs: runs, Production: production}, Out: command.OutOrStdout(),
+				Workspace: ws, Options: bench.Options{Sizes: sizes, Runs: runs, Production: production, Profiles: profiles}, Out: command.OutOrStdout(),
 				Progress: func(line string) {
 					fmt.Fprintf(command.ErrOrStderr(), "%s  %s\n", strconv.Itoa(int(time.Since(start).Seconds()))+" s", strings.TrimSpace(line))
 				},
@@ -60,5 +61,6 @@ trivial resources in the same engine. The figures are written to build/bench.jso
 	c.Flags().IntSliceVar(&sizes, "sizes", []int{9, 50, 200}, "numbers of hosts")
 	c.Flags().IntVar(&runs, "runs", 3, "how often each preview is measured; the median counts")
 	c.Flags().BoolVar(&production, "production", true, "measure the first preview of stack prod, too")
+	c.Flags().StringVar(&profiles, "profiles", "", "folder for CPU profiles of engine and program, for go tool pprof")
 	return c
 }
