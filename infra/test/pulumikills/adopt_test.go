@@ -4,6 +4,7 @@ package pulumikills
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +29,7 @@ func bought(t *testing.T) (*world, *copyOfState, picture) {
 func (w *world) writes(from int) map[string]int {
 	list := map[string]int{}
 	for _, r := range w.sim.Requests()[from:] {
-		if r.Method != "GET" {
+		if r.Method != http.MethodGet {
 			list[r.Method+" "+r.Route]++
 		}
 	}
