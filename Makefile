@@ -2,8 +2,10 @@
 #
 # Nothing is asserted by a clock here, and nothing is downloaded but modules and Debian packages. Everything made lies under bin/, build/ and the
 # cache folder (XDG_CACHE_HOME/havre, or ~/.cache/havre).
+#
+# One set of flags for everything, the same as for the binaries: what a test has compiled the program need not compile again.
 export CGO_ENABLED := 0
-export GOFLAGS := -buildvcs=false
+export GOFLAGS := -trimpath -buildvcs=false
 GO ?= go
 STACK ?= local
 
