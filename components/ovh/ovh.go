@@ -45,11 +45,13 @@ type Args struct {
 	Hostname        string // the node's name when empty
 	OperatingSystem string // template of a server or image of a VPS; Debian 12 when empty
 	SSHPublicKey    pulumi.StringInput
-	Generation      int    // 1 when 0; a higher one wipes the node and installs again
-	Vrack           string // "pn-1000001"; empty: no private network; dedicated servers only
-	Retired         bool   // the node is being given up: protection is lifted
-	Disposable      bool   // a test stack: no protection at all
-	NoRenewal       bool   // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
+	Generation      int             // 1 when 0; a higher one wipes the node and installs again
+	Vrack           string          // "pn-1000001"; empty: no private network; dedicated servers only
+	Retired         bool            // the node is being given up: protection is lifted
+	Disposable      bool            // a test stack: no protection at all
+	Rescue          bool            // boots a dedicated server into OVH's rescue system, where SSHPublicKey may log in as root
+	Partitions      []sdk.Partition // disk layout of a dedicated server; empty: what the template has
+	NoRenewal       bool            // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
 }
 
 // Node is a machine that answers at Address with HostKey.
@@ -84,6 +86,12 @@ func (a Args) validate(name string) error {
 	switch a.Kind {
 	case Dedicated:
 	case VPS:
+		if a.Rescue {
+			fail("rescue is set, but is for dedicated servers only; boot a VPS into its rescue system in OVH's manager")
+		}
+		if len(a.Partitions) > 0 {
+			fail("%d partitions are set, but a VPS comes with one disk image; leave them out", len(a.Partitions))
+		}
 		if a.Vrack != "" {
 			fail("vrack %q is set, but OVH has no vRack for a VPS; leave it empty", a.Vrack)
 		}
@@ -158,6 +166,10 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if args.Disposable {
 		order.Disposable = pulumi.Bool(true)
 	}
+	if args.Rescue {
+		order.Rescue = pulumi.Bool(true)
+		order.RescueKey = args.SSHPublicKey.ToStringOutput().ToStringPtrOutput()
+	}
 	if args.NoRenewal {
 		order.Renewal = pulumi.Bool(false)
 	}
@@ -180,6 +192,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		Hostname:        pulumi.String(args.Hostname),
 		SSHPublicKey:    args.SSHPublicKey,
 		Generation:      pulumi.Int(args.Generation),
+		Partitions:      args.Partitions,
 	}, parent)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"havre/components/ovh/sdk"
 )
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOaJ1Zq1 test"
@@ -31,6 +33,11 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		protect = " protected"
 	}
 	m.calls = append(m.calls, fmt.Sprintf("%s %s%s", args.TypeToken, args.Name, protect))
+	for _, key := range []resource.PropertyKey{"rescue", "rescueKey", "renewal", "partitions"} {
+		if v, ok := args.Inputs[key]; ok {
+			m.calls = append(m.calls, fmt.Sprintf("%s has %s %v", args.Name, key, v))
+		}
+	}
 	out := args.Inputs.Copy()
 	set := func(k, v string) { out[resource.PropertyKey(k)] = resource.NewProperty(v) }
 	switch args.TypeToken {
@@ -78,6 +85,11 @@ func TestNodeGraph(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			all := good()
+			all.Rescue, all.NoRenewal, all.Partitions = true, true, []sdk.Partition{{MountPoint: "/", FileSystem: "ext4"}}
+			if _, err := New(ctx, "rbx-worker-2", all); err != nil {
+				return err
+			}
 			vps := good()
 			vps.Kind, vps.Vrack, vps.Disposable = VPS, "", true
 			if _, err := New(ctx, "gra-control-1", vps); err != nil {
@@ -110,6 +122,8 @@ func TestNodeGraph(t *testing.T) {
 			"havre:ovh:Server rbx-worker-1", "ovhmetal:index:Server rbx-worker-1-server protected", "ovhmetal:index:Installation rbx-worker-1-installation",
 			"ovhmetal:index:VrackAttachment rbx-worker-1-vrack", "havre:ovh:VPS gra-control-1", "ovhmetal:index:VPS gra-control-1-server\n",
 			"ovhmetal:index:VPSInstallation gra-control-1-installation",
+			"rbx-worker-2-server has rescue {true}", "rbx-worker-2-server has rescueKey {" + key + "}", "rbx-worker-2-server has renewal {false}",
+			"rbx-worker-2-installation has partitions {[{map[fileSystem:{ext4} mountPoint:{/} sizeMiB:{0}]}]}",
 		} {
 			if !strings.Contains(calls+"\n", want) {
 				t.Errorf("unknown=%v: %q is not registered; got:\n%s", unknown, want, calls)
@@ -132,6 +146,10 @@ func TestArgsRefused(t *testing.T) {
 		{"max", `node n1: most a month "12,5" is not an amount; write it like 164.99`, func(a *Args) { a.Offer.MaxMonthly = "12,5" }},
 		{"setup", `node n1: most set-up fee "free" is not an amount; write it like 164.99`, func(a *Args) { a.Offer.MaxSetup = "free" }},
 		{"vrack", `node n1: vrack "pn-1000001" is set, but OVH has no vRack for a VPS; leave it empty`, func(a *Args) { a.Kind = VPS }},
+		{"rescue", "node n1: rescue is set, but is for dedicated servers only; boot a VPS into its rescue system in OVH's manager", func(a *Args) { a.Kind, a.Vrack, a.Rescue = VPS, "", true }},
+		{"partitions", "node n1: 1 partitions are set, but a VPS comes with one disk image; leave them out", func(a *Args) {
+			a.Kind, a.Vrack, a.Partitions = VPS, "", []sdk.Partition{{MountPoint: "/", FileSystem: "ext4"}}
+		}},
 		{"generation", "node n1: generation -1 is below 1; start at 1 and raise it to install again", func(a *Args) { a.Generation = -1 }},
 		{"key", "node n1: ssh public key is missing; without it nobody can enter the host", func(a *Args) { a.SSHPublicKey = nil }},
 		{"display", `node n1: display name "` + strings.Repeat("x", 51) + `" has 51 characters, OVH takes 50; shorten it`, func(a *Args) { a.DisplayName = strings.Repeat("x", 51) }},

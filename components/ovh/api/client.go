@@ -174,8 +174,8 @@ func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.call(ctx, http.MethodGet, path, nil, out, true)
 }
 
-func (c *Client) put(ctx context.Context, path string, in, out any) error {
-	return c.call(ctx, http.MethodPut, path, in, out, true)
+func (c *Client) put(ctx context.Context, path string, in any) error {
+	return c.call(ctx, http.MethodPut, path, in, nil, true)
 }
 
 // delete takes "it is not there" for success, because the first of two attempts may have had its effect.

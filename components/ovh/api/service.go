@@ -132,15 +132,15 @@ func (c *Client) ServiceInfo(ctx context.Context, vps bool, name string) (Servic
 
 // SetRenew changes how a service goes on at its expiry. Straight after a delivery OVH refuses it for some minutes.
 func (c *Client) SetRenew(ctx context.Context, vps bool, name string, r Renew) error {
-	return c.put(ctx, base(vps, name)+"/serviceInfos", map[string]any{"renew": r}, nil)
+	return c.put(ctx, base(vps, name)+"/serviceInfos", map[string]any{"renew": r})
 }
 
 // SetDisplayName sets the name that OVH's manager shows.
 func (c *Client) SetDisplayName(ctx context.Context, vps bool, name string, id int64, display string) error {
 	if vps {
-		return c.put(ctx, base(vps, name), map[string]any{"displayName": display}, nil)
+		return c.put(ctx, base(vps, name), map[string]any{"displayName": display})
 	}
-	return c.put(ctx, fmt.Sprintf("/services/%d", id), map[string]any{"displayName": display}, nil)
+	return c.put(ctx, fmt.Sprintf("/services/%d", id), map[string]any{"displayName": display})
 }
 
 // ServicePlan is the plan code of a service and its price a month, net, as its bill has them. It serves imports.

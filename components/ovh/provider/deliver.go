@@ -234,5 +234,8 @@ func (r *run) own(ctx context.Context, s order.State) error {
 			return err
 		}
 	}
-	return r.renew(ctx, s.ServiceName, info)
+	if err := r.renew(ctx, s.ServiceName, info); err != nil {
+		return err
+	}
+	return r.boot(ctx, service)
 }

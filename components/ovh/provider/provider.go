@@ -35,6 +35,7 @@ const (
 	TagMark       = "havre.mark"
 	TagRetired    = "havre.retired"    // the mark of the node that gave it up; the service ends at its expiry unless the node comes back
 	TagGeneration = "havre.generation" // "0" delivered, "3" installed; see progress for what lies between
+	TagBoot       = "havre.boot"       // "rescue" while it runs OVH's rescue system
 	TagHostKey    = "havre.hostkey"    // SHA-256 of the public key's text, in hexadecimal
 )
 
@@ -161,6 +162,7 @@ func New(o Options) (p.Provider, error) {
 		WithResources(
 			infer.Resource(&Server{}), infer.Resource(&VPS{}), infer.Resource(&Installation{}), infer.Resource(&VPSInstallation{}),
 			infer.Resource(&SSHKey{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
+			infer.Resource(&ReverseDNS{}), infer.Resource(&EdgeFirewall{}), infer.Resource(&Aggregation{}),
 		).
 		Build()
 	if err != nil {

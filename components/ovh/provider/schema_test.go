@@ -48,6 +48,9 @@ func TestFaceMatchesSchema(t *testing.T) {
 		{sdk.SSHKeyToken, sdk.SSHKeyArgs{}, sdk.SSHKey{}},
 		{sdk.VrackAttachmentToken, sdk.VrackAttachmentArgs{}, sdk.VrackAttachment{}},
 		{sdk.BudgetToken, sdk.BudgetArgs{}, sdk.Budget{}},
+		{sdk.ReverseDNSToken, sdk.ReverseDNSArgs{}, sdk.ReverseDNS{}},
+		{sdk.EdgeFirewallToken, sdk.EdgeFirewallArgs{}, sdk.EdgeFirewall{}},
+		{sdk.AggregationToken, sdk.AggregationArgs{}, sdk.Aggregation{}},
 	} {
 		r, ok := schema.Resources[c.token]
 		if !ok {
@@ -61,7 +64,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 			}
 		}
 		for f := range r.InputProperties {
-			if f != "partitions" && !strings.Contains(" "+strings.Join(inputs, " ")+" ", " "+f+" ") {
+			if !strings.Contains(" "+strings.Join(inputs, " ")+" ", " "+f+" ") {
 				t.Errorf("%s: the provider takes %q, the face does not pass it", c.token, f)
 			}
 		}
@@ -69,6 +72,18 @@ func TestFaceMatchesSchema(t *testing.T) {
 			if _, ok := r.Properties[f]; !ok {
 				t.Errorf("%s: the face reads %q, the provider does not give it", c.token, f)
 			}
+		}
+	}
+	for token, face := range map[string]any{
+		"PartitionArgs": sdk.Partition{}, "BudgetNode": sdk.BudgetNode{}, "FirewallRule": sdk.FirewallRule{},
+	} {
+		var have []string
+		for f := range schema.Types["ovhmetal:provider:"+token].Properties {
+			have = append(have, f)
+		}
+		sort.Strings(have)
+		if got := fields(reflect.TypeOf(face)); strings.Join(got, " ") != strings.Join(have, " ") {
+			t.Errorf("%s: the face has %v, the provider %v", token, got, have)
 		}
 	}
 	for _, f := range fields(sdk.ProviderArgs{}.ElementType()) {

@@ -37,6 +37,8 @@ type ServiceArgs struct {
 	Retired     *bool    `pulumi:"retired,optional"`
 	Disposable  *bool    `pulumi:"disposable,optional"`
 	Renewal     *bool    `pulumi:"renewal,optional"`
+	Rescue      *bool    `pulumi:"rescue,optional"`
+	RescueKey   *string  `pulumi:"rescueKey,optional"`
 }
 
 // ServiceState is what is known of it.
@@ -89,15 +91,15 @@ func (r *VPS) Annotate(a infer.Annotator) {
 
 // Check validates the inputs.
 func (*Server) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
-	return checkService(ctx, r)
+	return checkService(ctx, false, r)
 }
 
 // Check validates the inputs.
 func (*VPS) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
-	return checkService(ctx, r)
+	return checkService(ctx, true, r)
 }
 
-func checkService(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
+func checkService(ctx context.Context, vps bool, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
 	args, failures, err := infer.DefaultCheck[ServiceArgs](ctx, r.NewInputs)
 	if err != nil || len(failures) > 0 {
 		return infer.CheckResponse[ServiceArgs]{Inputs: args, Failures: failures}, err
@@ -115,6 +117,9 @@ func checkService(ctx context.Context, r infer.CheckRequest) (infer.CheckRespons
 	}
 	if args.DisplayName != nil && len(*args.DisplayName) > 50 {
 		fail("displayName", "%q has %d characters, OVH takes 50; shorten it", *args.DisplayName, len(*args.DisplayName))
+	}
+	if vps && truth(args.Rescue) {
+		fail("rescue", "is for dedicated servers only: boot a VPS into its rescue system in OVH's manager")
 	}
 	for property, m := range map[string]*string{"maxMonthly": args.MaxMonthly, "maxSetup": args.MaxSetup} {
 		if m != nil && *m != "" {
@@ -182,6 +187,7 @@ func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceSt
 		"displayName": {deref(old.DisplayName, ""), deref(new.DisplayName, "")},
 		"retired":     {strconv.FormatBool(truth(old.Retired)), strconv.FormatBool(truth(new.Retired))},
 		"disposable":  {strconv.FormatBool(truth(old.Disposable)), strconv.FormatBool(truth(new.Disposable))},
+		"rescue":      {strconv.FormatBool(truth(old.Rescue)), strconv.FormatBool(truth(new.Rescue))},
 		"renewal":     {strconv.FormatBool(renews(old.ServiceArgs)), strconv.FormatBool(renews(new))},
 	} {
 		if v[0] != v[1] {
@@ -402,8 +408,14 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 	case err != nil:
 		return gone, err
 	}
-	if strings.HasPrefix(service.State, "hacked") {
+	switch {
+	case strings.HasPrefix(service.State, "hacked"):
 		rt.log(ctx, "OVH reports %s as %s: isolate it and install it anew under a higher generation", s.ServiceName, service.State)
+	case service.State == "error":
+		rt.log(ctx, "OVH reports %s as %s: look at it in OVH's manager, or boot it into the rescue system with Rescue", s.ServiceName, service.State)
+	}
+	if was := s.DeliveredDatacenter; was != "" && was != service.Datacenter {
+		rt.log(ctx, "%s stands in %s now, not in %s: OVH moved it; set the node's data centre to what is true when you accept that", s.ServiceName, service.Datacenter, was)
 	}
 	s.Status, s.Address, s.DeliveredDatacenter = service.State, service.Address, service.Datacenter
 	inputs := r.Inputs

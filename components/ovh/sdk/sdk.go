@@ -18,6 +18,9 @@ const (
 	SSHKeyToken           = "ovhmetal:index:SSHKey"
 	VrackAttachmentToken  = "ovhmetal:index:VrackAttachment"
 	BudgetToken           = "ovhmetal:index:Budget"
+	ReverseDNSToken       = "ovhmetal:index:ReverseDNS"
+	EdgeFirewallToken     = "ovhmetal:index:EdgeFirewall"
+	AggregationToken      = "ovhmetal:index:Aggregation"
 	ProviderToken         = "pulumi:providers:ovhmetal"
 	ImageUser             = "debian" // administrator of OVH's Debian images; sudo asks for no password
 	DefaultDebianMetal    = "debian12_64"
@@ -39,6 +42,8 @@ type OrderArgs struct {
 	Retired     pulumi.BoolPtrInput     // the stack gives this service up: only then may it be removed
 	Disposable  pulumi.BoolPtrInput     // a test stack: removing needs no Retired first
 	Renewal     pulumi.BoolPtrInput     // renewed by itself at each expiry; true when empty; false: OVH suspends it then, unless somebody pays by hand
+	Rescue      pulumi.BoolPtrInput     // boots a dedicated server that does not answer into OVH's rescue system, and back when it is taken away
+	RescueKey   pulumi.StringPtrInput   // public key that may log in to the rescue system as root
 }
 
 type orderArgs struct {
@@ -55,6 +60,8 @@ type orderArgs struct {
 	Retired     *bool    `pulumi:"retired"`
 	Disposable  *bool    `pulumi:"disposable"`
 	Renewal     *bool    `pulumi:"renewal"`
+	Rescue      *bool    `pulumi:"rescue"`
+	RescueKey   *string  `pulumi:"rescueKey"`
 }
 
 // ElementType tells the Pulumi runtime how to marshal OrderArgs.
@@ -99,15 +106,25 @@ type InstallationArgs struct {
 	Hostname        pulumi.StringInput    // one label; set by the installer on servers, kept as information on VPS
 	SSHPublicKey    pulumi.StringInput    // authorized for the image's user
 	Generation      pulumi.IntInput       // 1 or more; raise it to wipe and install again
+	Partitions      []Partition           // of a dedicated server; empty: what the template has. Taken up by the next generation
+}
+
+// Partition is one line of a server's disk layout.
+type Partition struct {
+	MountPoint string `pulumi:"mountPoint"` // "/" must be there; "swap" for swap
+	FileSystem string `pulumi:"fileSystem"` // ext4, xfs, swap, …
+	SizeMiB    int    `pulumi:"sizeMiB"`    // 0: the rest, once at most
+	RAIDLevel  *int   `pulumi:"raidLevel"`  // 1, mirrored over all disks, when nil
 }
 
 type installationArgs struct {
-	ServiceName     string  `pulumi:"serviceName"`
-	Address         string  `pulumi:"address"`
-	OperatingSystem *string `pulumi:"operatingSystem"`
-	Hostname        string  `pulumi:"hostname"`
-	SSHPublicKey    string  `pulumi:"sshPublicKey"`
-	Generation      int     `pulumi:"generation"`
+	ServiceName     string      `pulumi:"serviceName"`
+	Address         string      `pulumi:"address"`
+	OperatingSystem *string     `pulumi:"operatingSystem"`
+	Hostname        string      `pulumi:"hostname"`
+	SSHPublicKey    string      `pulumi:"sshPublicKey"`
+	Generation      int         `pulumi:"generation"`
+	Partitions      []Partition `pulumi:"partitions"`
 }
 
 // ElementType tells the Pulumi runtime how to marshal InstallationArgs.
@@ -191,6 +208,101 @@ type VrackAttachment struct {
 func NewVrackAttachment(ctx *pulumi.Context, name string, args *VrackAttachmentArgs, opts ...pulumi.ResourceOption) (*VrackAttachment, error) {
 	var r VrackAttachment
 	err := ctx.RegisterResource(VrackAttachmentToken, name, args, &r, opts...)
+	return &r, err
+}
+
+// ReverseDNSArgs is an address and the name it resolves back to. The name must resolve to the address first.
+type ReverseDNSArgs struct {
+	Address pulumi.StringInput // IPv4 of a server or VPS; another one is another resource
+	Reverse pulumi.StringInput // full name
+}
+
+type reverseDNSArgs struct {
+	Address string `pulumi:"address"`
+	Reverse string `pulumi:"reverse"`
+}
+
+// ElementType tells the Pulumi runtime how to marshal ReverseDNSArgs.
+func (ReverseDNSArgs) ElementType() reflect.Type { return reflect.TypeFor[reverseDNSArgs]() }
+
+// ReverseDNS is the name of an address.
+type ReverseDNS struct {
+	pulumi.CustomResourceState
+
+	Reverse pulumi.StringOutput `pulumi:"reverse"`
+}
+
+// NewReverseDNS registers the name of an address.
+func NewReverseDNS(ctx *pulumi.Context, name string, args *ReverseDNSArgs, opts ...pulumi.ResourceOption) (*ReverseDNS, error) {
+	var r ReverseDNS
+	err := ctx.RegisterResource(ReverseDNSToken, name, args, &r, opts...)
+	return &r, err
+}
+
+// FirewallRule is one rule of an edge firewall. The first that matches decides; it is stateless, so answers need a rule of their own.
+type FirewallRule struct {
+	Action          string  `pulumi:"action"`          // permit or deny
+	Protocol        string  `pulumi:"protocol"`        // ah, esp, gre, icmp, ipv4, tcp or udp
+	Source          *string `pulumi:"source"`          // IPv4 network; nil: any
+	SourcePort      *int    `pulumi:"sourcePort"`      // of tcp and udp; nil: any
+	DestinationPort *int    `pulumi:"destinationPort"` // of tcp and udp; nil: any
+	TCPOption       *string `pulumi:"tcpOption"`       // established or syn
+	Fragments       *bool   `pulumi:"fragments"`       // fragments only
+}
+
+// EdgeFirewallArgs is the whole filter in front of one address. It sees what comes from outside OVH, not what comes from other servers there.
+type EdgeFirewallArgs struct {
+	Address pulumi.StringInput  // IPv4 of a server or VPS; another one is another resource
+	Off     pulumi.BoolPtrInput // keeps the rules and lets everything pass
+	Rules   []FirewallRule      // at most 20, in their order
+}
+
+type edgeFirewallArgs struct {
+	Address string         `pulumi:"address"`
+	Off     *bool          `pulumi:"off"`
+	Rules   []FirewallRule `pulumi:"rules"`
+}
+
+// ElementType tells the Pulumi runtime how to marshal EdgeFirewallArgs.
+func (EdgeFirewallArgs) ElementType() reflect.Type { return reflect.TypeFor[edgeFirewallArgs]() }
+
+// EdgeFirewall is OVH's filter in front of an address.
+type EdgeFirewall struct {
+	pulumi.CustomResourceState
+
+	Address pulumi.StringOutput `pulumi:"address"`
+}
+
+// NewEdgeFirewall registers the filter in front of an address.
+func NewEdgeFirewall(ctx *pulumi.Context, name string, args *EdgeFirewallArgs, opts ...pulumi.ResourceOption) (*EdgeFirewall, error) {
+	var r EdgeFirewall
+	err := ctx.RegisterResource(EdgeFirewallToken, name, args, &r, opts...)
+	return &r, err
+}
+
+// AggregationArgs joins both interfaces of a dedicated server into one private one. The server has no public address while it lasts.
+type AggregationArgs struct {
+	ServiceName pulumi.StringInput // dedicated server
+}
+
+type aggregationArgs struct {
+	ServiceName string `pulumi:"serviceName"`
+}
+
+// ElementType tells the Pulumi runtime how to marshal AggregationArgs.
+func (AggregationArgs) ElementType() reflect.Type { return reflect.TypeFor[aggregationArgs]() }
+
+// Aggregation is a pair of joined interfaces.
+type Aggregation struct {
+	pulumi.CustomResourceState
+
+	InterfaceID pulumi.StringOutput `pulumi:"interfaceId"` // of the joined one
+}
+
+// NewAggregation registers the aggregation of a server's interfaces.
+func NewAggregation(ctx *pulumi.Context, name string, args *AggregationArgs, opts ...pulumi.ResourceOption) (*Aggregation, error) {
+	var r Aggregation
+	err := ctx.RegisterResource(AggregationToken, name, args, &r, opts...)
 	return &r, err
 }
 

@@ -142,6 +142,8 @@ type ServiceView struct {
 	Vrack       string            `json:"vrack"`
 	Leaving     bool              `json:"deleteAtExpiration"`
 	Renewed     bool              `json:"automaticRenewal"`
+	Boot        int64             `json:"bootId"`
+	Layout      []string          `json:"layout"` // partitions of the last installation, as they were asked for
 	Suspended   bool              `json:"suspended"`
 	Expires     time.Time         `json:"expires"`
 	Ended       bool              `json:"ended"`
@@ -157,7 +159,7 @@ func (s *Simulator) Services() []ServiceView {
 		v := s.st.Services[id]
 		view := ServiceView{
 			ID: id, Name: v.Name, Kind: v.Kind, Plan: v.Plan, Options: v.Options, Datacenter: v.Datacenter, Address: v.Address, Order: v.Order, DisplayName: v.DisplayName,
-			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Renewed: v.Renew.Automatic, Suspended: v.Suspended, Expires: v.Expires, Ended: !v.Ended.IsZero(),
+			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Renewed: v.Renew.Automatic, Boot: v.BootID, Layout: v.Layout, Suspended: v.Suspended, Expires: v.Expires, Ended: !v.Ended.IsZero(),
 		}
 		for _, key := range sortedKeys(v.Tags) {
 			view.Tags[key] = v.Tags[key]

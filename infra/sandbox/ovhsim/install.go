@@ -2,6 +2,7 @@ package ovhsim
 
 import (
 	"encoding/base64"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -151,6 +152,15 @@ func (c *call) reinstall() (any, error) {
 	if c.s.busy(v, "") != nil {
 		return nil, taskExists(v)
 	}
+	v.Layout = nil
+	for _, s := range in.Storage {
+		if s.Partitioning == nil {
+			continue
+		}
+		for _, p := range s.Partitioning.Layout {
+			v.Layout = append(v.Layout, fmt.Sprintf("%s %s %d RAID %d", p.MountPoint, p.FileSystem, or(p.Size, 0), or(p.RAID, 1)))
+		}
+	}
 	t := c.s.newTask(v, "reinstallServer", "Start bare metal OS installation")
 	t.Machine = &Machine{
 		ServiceName: v.Name, Kind: v.Kind, Datacenter: v.Datacenter, Address: v.Address, Hostname: firstOf(in.Customizations.Hostname, v.Name),
@@ -159,6 +169,14 @@ func (c *call) reinstall() (any, error) {
 	return object{
 		"taskId": t.ID, "function": t.Function, "status": t.Status, "comment": t.Comment, "startDate": stamp(t.Started), "doneDate": nil,
 	}, nil
+}
+
+// or is a number that may be missing.
+func or(n *int, otherwise int) int {
+	if n == nil {
+		return otherwise
+	}
+	return *n
 }
 
 func firstOf(hostname, name string) string {

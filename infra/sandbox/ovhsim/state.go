@@ -159,6 +159,7 @@ type service struct {
 	Settings map[string]any    `json:"settings"` // writable properties without an effect here
 
 	OS        string            `json:"os"`
+	Layout    []string          `json:"layout"`
 	Installed *Machine          `json:"installed"`
 	Interface *vni              `json:"interface"`
 	Reverse   map[string]string `json:"reverse"`

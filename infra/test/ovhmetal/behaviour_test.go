@@ -205,13 +205,22 @@ func TestInstallationOnlyOnAHigherGeneration(t *testing.T) {
 }
 
 func TestReadTellsTheTruth(t *testing.T) {
-	w, s := begin(t, serverNode("n", "", nil)...)
+	for kind, node := range bothKinds() {
+		t.Run(kind, func(t *testing.T) { readTellsTheTruth(t, node(nil)) })
+	}
+}
+
+func readTellsTheTruth(t *testing.T, program []declared) {
+	w, s := begin(t, program...)
 	must(t, w.up(t, s).err)
+	well := s.state["n-server"].Outputs["status"].StringValue() // ok of a server, running of a VPS
+	home := s.state["n-server"].Outputs["deliveredDatacenter"].StringValue()
 	service := s.state["n-server"].Outputs["serviceName"].StringValue()
 	for _, c := range []struct{ state, status, said string }{
-		{"hacked", "hacked", "OVH reports " + service + " as hacked: isolate it and install it anew under a higher generation"},
 		{"suspended", "expired", service + " is expired and suspended: renew it in OVH's manager, or retire the node"},
-		{"ok", "ok", ""},
+		{"ok", well, ""},
+		{"moved:sbg", well, service + " stands in sbg"},
+		{"moved:" + strings.TrimRight(home, "0123456789"), well, service + " stands in " + strings.TrimRight(home, "0123456789")},
 	} {
 		must(t, w.sim.SetService(service, c.state))
 		if _, err := s.refresh(mustProcess(t, w)); err != nil {
@@ -231,6 +240,28 @@ func TestReadTellsTheTruth(t *testing.T) {
 	changed, err := s.refresh(mustProcess(t, w))
 	if err != nil || strings.Join(changed, ",") != "n-server gone,n-installation gone" {
 		t.Errorf("ended: refresh says %v, %v", changed, err)
+	}
+}
+
+// TestHackedIsSaid is for dedicated servers: OVH has no such state for a VPS.
+func TestHackedIsSaid(t *testing.T) {
+	w, s := begin(t, serverNode("n", "", nil)...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].Outputs["serviceName"].StringValue()
+	for _, state := range []string{"hacked", "hackedBlocked", "error"} {
+		must(t, w.sim.SetService(service, state))
+		if _, err := s.refresh(mustProcess(t, w)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.state["n-server"].Outputs["status"].StringValue(); got != state {
+			t.Errorf("status %q, want %q", got, state)
+		}
+		if want := "OVH reports " + service + " as " + state + ": "; !w.said(want) {
+			t.Errorf("it does not say %q", want)
+		}
+		if r := w.with(t, s, nil, true); r.err != nil || len(r.changed) > 0 {
+			t.Errorf("%s: a preview changes %v, %v", state, r.changed, r.err)
+		}
 	}
 }
 

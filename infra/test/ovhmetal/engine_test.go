@@ -397,7 +397,7 @@ func (s *stack) refresh(server rpc.ResourceProviderServer) ([]string, error) {
 				changed = append(changed, fmt.Sprintf("%s %s", d.name, k))
 			}
 		}
-		if old.Inputs == nil { // an import
+		if resp.Inputs != nil { // as the engine does: what was read is what the next diff begins from
 			if old.Inputs, err = unmarshal(resp.Inputs); err != nil {
 				return nil, err
 			}
