@@ -15,10 +15,10 @@ import (
 )
 
 // bought is a world whose six orders are delivered and installed.
-func bought(t *testing.T) (*world, *copyOfState, picture) {
+func bought(t *testing.T, stack string) (*world, *copyOfState, picture) {
 	t.Helper()
 	w := newWorld(t)
-	c := w.newCopy(t, "a", "machine")
+	c := w.newCopyOf(t, stack, "a", "machine")
 	if text, settled := c.settle(t); !settled {
 		t.Fatalf("not settled:\n%s", text)
 	}
@@ -38,7 +38,7 @@ func (w *world) writes(from int) map[string]int {
 
 // TestStateLost loses the state altogether, and what this machine remembered with it.
 func TestStateLost(t *testing.T) {
-	w, _, want := bought(t)
+	w, _, want := bought(t, stack)
 	from := len(w.sim.Requests())
 	c := w.newCopy(t, "b", "another")
 	text, err := c.up()
@@ -63,11 +63,16 @@ type imported struct {
 	Component bool   `json:"component,omitempty"`
 }
 
-// TestImport imports the fleet by service name: once as this project left it, once as somebody else would, without any of our tags.
+// TestImport imports the fleet by service name: once as this project left it, once as somebody else did, whose carts and
+// orders say nothing of this stack, and without any of our tags.
 func TestImport(t *testing.T) {
 	for name, foreign := range map[string]bool{"ours": false, "foreign": true} {
 		t.Run(name, func(t *testing.T) {
-			w, _, want := bought(t)
+			buyer := stack
+			if foreign {
+				buyer = "another"
+			}
+			w, _, want := bought(t, buyer)
 			if foreign {
 				client, err := api.New(api.Options{
 					Endpoint: w.server.URL + "/1.0", ApplicationKey: ovhsim.ApplicationKey, ApplicationSecret: ovhsim.ApplicationSecret, ConsumerKey: ovhsim.ConsumerKey,
@@ -103,11 +108,11 @@ func TestImport(t *testing.T) {
 			file := filepath.Join(c.folder, "fleet.json")
 			must(t, os.WriteFile(file, text, 0o600))
 			from := len(w.sim.Requests())
-			out, err := c.Output(t.Context(), "import", "--stack", stack, "--file", file, "--yes", "--skip-preview", "--generate-code=false")
+			out, err := c.Output(t.Context(), "import", "--stack", c.stack, "--file", file, "--yes", "--skip-preview", "--generate-code=false")
 			if err != nil {
 				t.Fatalf("import: %v\n%s", err, out)
 			}
-			if out, err := c.Output(t.Context(), "preview", "--stack", stack, "--expect-no-changes", "--diff"); err != nil {
+			if out, err := c.Output(t.Context(), "preview", "--stack", c.stack, "--expect-no-changes", "--diff"); err != nil {
 				t.Errorf("preview after the import: %v\n%s", err, out)
 			}
 			if writes := w.writes(from); len(writes) > 0 {

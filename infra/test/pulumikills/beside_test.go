@@ -72,7 +72,7 @@ func TestOrphanAtTheCheckout(t *testing.T) {
 				must(t, process.Kill())
 				before, _ := wait()
 				// The same state, be it on another machine: the state of a stack lies in one place.
-				next := &copyOfState{w: w, folder: killed.folder, cache: killed.cache}
+				next := &copyOfState{w: w, stack: killed.stack, folder: killed.folder, cache: killed.cache}
 				if cache == "another" {
 					next = w.newCopy(t, "b", "another")
 				}

@@ -35,7 +35,7 @@ type exported struct {
 
 func (c *copyOfState) export(t testing.TB) exported {
 	t.Helper()
-	text, err := c.Output(t.Context(), "stack", "export", "--stack", stack)
+	text, err := c.Output(t.Context(), "stack", "export", "--stack", c.stack)
 	must(t, err)
 	var state exported
 	must(t, json.Unmarshal(text, &state))

@@ -166,6 +166,7 @@ func (w *world) quiet() {
 // copyOfState is one backend, one checkout and one machine: what a person has who runs `pulumi up`.
 type copyOfState struct {
 	w      *world
+	stack  string
 	folder string
 	cache  string
 }
@@ -173,7 +174,12 @@ type copyOfState struct {
 // newCopy begins an empty state. Cache is the machine's: two copies on one machine share it.
 func (w *world) newCopy(t testing.TB, name, cache string) *copyOfState {
 	t.Helper()
-	c := &copyOfState{w: w, folder: filepath.Join(w.folder, name), cache: filepath.Join(w.folder, cache)}
+	return w.newCopyOf(t, stack, name, cache)
+}
+
+func (w *world) newCopyOf(t testing.TB, stack, name, cache string) *copyOfState {
+	t.Helper()
+	c := &copyOfState{w: w, stack: stack, folder: filepath.Join(w.folder, name), cache: filepath.Join(w.folder, cache)}
 	stacks := filepath.Join(c.folder, "state", ".pulumi", "stacks", project)
 	for _, folder := range []string{stacks, filepath.Join(c.folder, "tmp"), c.cache} {
 		must(t, os.MkdirAll(folder, 0o700))
@@ -226,7 +232,7 @@ func (c *copyOfState) begin() (process *os.Process, wait func() (string, error),
 	if err != nil {
 		return nil, nil, err
 	}
-	command := c.command(context.Background(), "up", "--stack", stack, "--yes", "--skip-preview")
+	command := c.command(context.Background(), "up", "--stack", c.stack, "--yes", "--skip-preview")
 	command.Stdout, command.Stderr = out, out
 	if err := command.Start(); err != nil {
 		return nil, nil, errors.Join(err, out.Close())
@@ -248,7 +254,7 @@ func (c *copyOfState) up() (string, error) {
 
 // resume is the one documented command after a kill.
 func (c *copyOfState) resume(t testing.TB) error {
-	return resume.Stack(t.Context(), c, resume.Options{Stack: stack})
+	return resume.Stack(t.Context(), c, resume.Options{Stack: c.stack})
 }
 
 // settle runs again, as the documentation says, until a run ends well and leaves nothing to do. It gives what the runs said.
@@ -275,10 +281,10 @@ func (c *copyOfState) settle(t testing.TB) (string, bool) {
 
 // nothingToDo refreshes, because what OVH says of a service is as old in the state as the run that looked last, then previews, and fails on any change.
 func (c *copyOfState) nothingToDo(t testing.TB) (string, error) {
-	if out, err := c.Output(t.Context(), "refresh", "--stack", stack, "--yes", "--skip-preview"); err != nil {
+	if out, err := c.Output(t.Context(), "refresh", "--stack", c.stack, "--yes", "--skip-preview"); err != nil {
 		return string(out), err
 	}
-	out, err := c.Output(t.Context(), "preview", "--stack", stack, "--expect-no-changes", "--diff")
+	out, err := c.Output(t.Context(), "preview", "--stack", c.stack, "--expect-no-changes", "--diff")
 	return string(out), err
 }
 
