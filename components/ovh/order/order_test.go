@@ -399,3 +399,27 @@ func TestNeverTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestNeverAboveALimit draws prices and limits: what passes is within every one of them, and what is within all of them passes.
+func TestNeverAboveALimit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		money := rapid.Custom(func(t *rapid.T) Money { return Money(rapid.Int64Range(0, 300).Draw(t, "euros")) * 100 * Cent })
+		q := Quote{Monthly: money.Draw(t, "monthly"), Setup: money.Draw(t, "setup"), First: money.Draw(t, "first"), Currency: "EUR"}
+		others := money.Draw(t, "others")
+		within := true
+		draw := func(label string, got Money) *Money {
+			if rapid.Bool().Draw(t, "no "+label) {
+				return nil
+			}
+			most := money.Draw(t, "most "+label)
+			within = within && got <= most
+			return &most
+		}
+		l := Limit{
+			Monthly: draw("monthly", q.Monthly), Setup: draw("setup", q.Setup), First: draw("first", q.First), Budget: draw("budget", q.Monthly+others), Others: others,
+		}
+		if err := l.Check(q); (err == nil) != within {
+			t.Fatalf("%+v under %+v: %v", q, l, err)
+		}
+	})
+}

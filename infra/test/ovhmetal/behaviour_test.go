@@ -329,7 +329,11 @@ func TestForeignServerIsNeverWiped(t *testing.T) {
 
 // TestRulesAreEnough runs a whole life with no more than the published access rules.
 func TestRulesAreEnough(t *testing.T) {
-	w, s := begin(t, append(serverNode("a", "pn-1000001", nil), vpsNode("b", nil)...)...)
+	program := append(serverNode("a", "pn-1000001", nil), vpsNode("b", nil)...)
+	program = append(program, serverNode("n", "", map[string]any{"rescue": true, "renewal": false})...)
+	program = append(program, bill("500", []string{"a", "n"}, []string{"b"}), wall(nil, rule("deny", "ipv4", nil)),
+		beside("ReverseDNS", "n-reverse", "address", "address", map[string]any{"reverse": "n.example.net"}), beside("Aggregation", "n-aggregation", "serviceName", "serviceName", nil))
+	w, s := begin(t, program...)
 	var rules []ovhsim.Rule
 	for _, r := range api.Rules() {
 		rules = append(rules, ovhsim.Rule{Method: r.Method, Path: r.Path})
