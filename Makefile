@@ -10,7 +10,7 @@ GO ?= go
 STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview build check lint machine test bench clean
+.PHONY: help up down preview build check lint machine test faults bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ preview: bin/havre ## what pulumi would do: make preview STACK=prod|staging|loca
 	@bin/havre preview $(STACK)
 
 build: bin/havre ## the tools and binaries that everything else needs
-	@bin/havre tools build
+	@bin/havre build
 
 lint: bin/havre
 	@$$(bin/havre tools build golangci-lint) run ./...
@@ -38,14 +38,18 @@ lint: bin/havre
 check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline, no root
 	$(GO) build ./...
 	$(GO) vet ./...
-	$(GO) vet -tags e2e,sandbox ./infra/test/... ./infra/sandbox/...
+	$(GO) vet -tags e2e,faults,sandbox ./infra/test/... ./infra/sandbox/...
 	$(GO) test ./...
 
 machine: bin/havre
 	@bin/havre machine
 
 test: machine check build ## make check, then the whole platform on real hosts, end to end (root)
+	$(GO) run ./infra/cmd/faults --sample
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
+
+faults: build ## every fault at every call of an order's life, and pulumi killed at random: nothing bought twice, nothing lost
+	@$(GO) run ./infra/cmd/faults
 
 bench: bin/havre build ## where the time goes, and how previews grow, as tables; figures in build/bench.json
 	@$(GO) run ./infra/cmd/bench

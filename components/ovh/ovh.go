@@ -45,13 +45,14 @@ type Args struct {
 	Hostname        string // the node's name when empty
 	OperatingSystem string // template of a server or image of a VPS; Debian 12 when empty
 	SSHPublicKey    pulumi.StringInput
-	Generation      int             // 1 when 0; a higher one wipes the node and installs again
-	Vrack           string          // "pn-1000001"; empty: no private network; dedicated servers only
-	Retired         bool            // the node is being given up: protection is lifted
-	Disposable      bool            // a test stack: no protection at all
-	Rescue          bool            // boots a dedicated server into OVH's rescue system, where SSHPublicKey may log in as root
-	Partitions      []sdk.Partition // disk layout of a dedicated server; empty: what the template has
-	NoRenewal       bool            // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
+	Generation      int               // 1 when 0; a higher one wipes the node and installs again
+	Vrack           string            // "pn-1000001"; empty: no private network; dedicated servers only
+	Retired         bool              // the node is being given up: protection is lifted
+	Disposable      bool              // a test stack: no protection at all
+	After           []pulumi.Resource // what must be there before anything is bought: the stack\'s Budget
+	Rescue          bool              // boots a dedicated server into OVH's rescue system, where SSHPublicKey may log in as root
+	Partitions      []sdk.Partition   // disk layout of a dedicated server; empty: what the template has
+	NoRenewal       bool              // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
 }
 
 // Node is a machine that answers at Address with HostKey.
@@ -178,7 +179,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if args.Kind == VPS {
 		buy, install = sdk.NewVPS, sdk.NewVPSInstallation
 	}
-	bought, err := buy(ctx, naming.Child(name, "server"), order, parent, protect)
+	bought, err := buy(ctx, naming.Child(name, "server"), order, parent, protect, pulumi.DependsOn(args.After))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"havre/components/host"
 	"havre/components/host/script"
 	"havre/components/ovh"
+	"havre/components/ovh/sdk"
 	"havre/stacks"
 )
 
@@ -21,12 +22,24 @@ type machine struct {
 	base       *host.Base
 }
 
+// buildBudget is the stack's bill. Every order depends on it: a run that would pass the budget ends with one message, before the first checkout.
+func buildBudget(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceOption) (*sdk.Budget, error) {
+	args := &sdk.BudgetArgs{Limit: pulumi.String(plan.Stack.Budget.Monthly.Decimal())}
+	for _, planned := range plan.Nodes {
+		args.Nodes = append(args.Nodes, sdk.BudgetNode{
+			Name: planned.Name, Kind: string(planned.Kind), PlanCode: planned.Offer.PlanCode, Product: &planned.Offer.Catalogue, Datacenter: planned.Datacenter,
+			Options: planned.Offer.Options, Duration: &planned.Offer.Duration, PricingMode: &planned.Offer.PricingMode,
+		})
+	}
+	return sdk.NewBudget(ctx, "fleet-budget", args, opts...)
+}
+
 // buildFleet orders and installs every node of the plan, and gives each its base set-up. Retired nodes are still paid for, so they are in it.
-func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]machine, error) {
+func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget *sdk.Budget, opts ...pulumi.ResourceOption) ([]machine, error) {
 	var fleet []machine
 	var errs []error
 	for _, planned := range plan.Nodes {
-		m, err := buildMachine(ctx, plan, planned, settings, opts...)
+		m, err := buildMachine(ctx, plan, planned, settings, budget, opts...)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("node %s: %w", planned.Name, err))
 			continue
@@ -36,7 +49,7 @@ func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts .
 	return fleet, errors.Join(errs...)
 }
 
-func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, opts ...pulumi.ResourceOption) (machine, error) {
+func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, budget *sdk.Budget, opts ...pulumi.ResourceOption) (machine, error) {
 	kind, vrack := ovh.Dedicated, ""
 	if planned.Kind == stacks.VPS {
 		kind = ovh.VPS
@@ -63,6 +76,7 @@ func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedN
 		Vrack:           vrack,
 		Retired:         planned.Retired,
 		Disposable:      plan.Stack.Sandbox,
+		After:           []pulumi.Resource{budget},
 	}, opts...)
 	if err != nil {
 		return machine{}, err

@@ -6,36 +6,55 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/cluster"
 	"havre/components/ovh/sdk"
+	"havre/components/wireguard"
 	"havre/stacks"
 )
+
+// hosts is a stack up to and including a cluster in which nothing runs yet.
+type hosts struct {
+	plan     stacks.Plan
+	settings Settings
+	budget   *sdk.Budget
+	fleet    []machine
+	mesh     *wireguard.Mesh
+	cluster  *cluster.Cluster
+}
 
 // DeployHosts is Deploy without what lives in the cluster: servers, base set-up, mesh and cluster, and nothing that needs an API server to answer. It is for
 // measuring the state of fleets for which there are no real hosts; see infra/bench.
 func DeployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
+	_, err := deployHosts(ctx, stack, overlay)
+	return err
+}
+
+func deployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) (*hosts, error) {
 	settings, settingsErr := loadSettings(ctx, overlay, wanted(stack))
 	if settings.BudgetEuros > 0 {
 		stack.Budget.Monthly = stacks.EUR(int64(settings.BudgetEuros), 0)
 	}
 	plan, planErr := stack.Plan()
 	if err := errors.Join(planErr, settingsErr); err != nil {
-		return fmt.Errorf("stack %s is not deployed:\n%w", stack.Name, err)
+		return nil, fmt.Errorf("stack %s is not deployed:\n%w", stack.Name, err)
 	}
 	cloud, err := sdk.NewProvider(ctx, "ovh", &sdk.ProviderArgs{
 		Account: pulumi.String(settings.Account),
 		Budget:  pulumi.String(plan.Stack.Budget.Monthly.Decimal()),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fleet, err := buildFleet(ctx, plan, settings, pulumi.Provider(cloud))
-	if err != nil {
-		return err
+	h := &hosts{plan: plan, settings: settings}
+	if h.budget, err = buildBudget(ctx, plan, pulumi.Provider(cloud)); err != nil {
+		return nil, err
 	}
-	mesh, err := buildMesh(ctx, plan, settings, fleet)
-	if err != nil {
-		return err
+	if h.fleet, err = buildFleet(ctx, plan, settings, h.budget, pulumi.Provider(cloud)); err != nil {
+		return nil, err
 	}
-	_, err = buildCluster(ctx, plan, settings, fleet, mesh)
-	return err
+	if h.mesh, err = buildMesh(ctx, plan, settings, h.fleet); err != nil {
+		return nil, err
+	}
+	h.cluster, err = buildCluster(ctx, plan, settings, h.fleet, h.mesh)
+	return h, err
 }

@@ -4,13 +4,10 @@
 package platform
 
 import (
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"havre/components/ovh/sdk"
 	"havre/stacks"
 )
 
@@ -26,46 +23,23 @@ func Program(ctx *pulumi.Context) error {
 // Deploy makes a stack. overlay is the file in which a sandbox left its settings, "" for none. Everything that is wrong with the description and with
 // the settings is reported at once, before anything is registered.
 func Deploy(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
-	settings, settingsErr := loadSettings(ctx, overlay, wanted(stack))
-	if settings.BudgetEuros > 0 {
-		stack.Budget.Monthly = stacks.EUR(int64(settings.BudgetEuros), 0)
-	}
-	plan, planErr := stack.Plan()
-	if err := errors.Join(planErr, settingsErr); err != nil {
-		return fmt.Errorf("stack %s is not deployed:\n%w", stack.Name, err)
-	}
-	cloud, err := sdk.NewProvider(ctx, "ovh", &sdk.ProviderArgs{
-		Account: pulumi.String(settings.Account),
-		Budget:  pulumi.String(plan.Stack.Budget.Monthly.Decimal()),
-	})
+	h, err := deployHosts(ctx, stack, overlay)
 	if err != nil {
 		return err
 	}
-	fleet, err := buildFleet(ctx, plan, settings, pulumi.Provider(cloud))
+	provider, err := newProvider(ctx, h.cluster)
 	if err != nil {
 		return err
 	}
-	mesh, err := buildMesh(ctx, plan, settings, fleet)
+	addons, err := buildAddons(ctx, h.plan, h.settings, pulumi.Provider(provider))
 	if err != nil {
 		return err
 	}
-	made, err := buildCluster(ctx, plan, settings, fleet, mesh)
+	edge, err := buildServices(ctx, h, provider, addons)
 	if err != nil {
 		return err
 	}
-	provider, err := newProvider(ctx, made)
-	if err != nil {
-		return err
-	}
-	addons, err := buildAddons(ctx, plan, settings, pulumi.Provider(provider))
-	if err != nil {
-		return err
-	}
-	edge, err := buildServices(ctx, plan, settings, fleet, mesh, provider, addons)
-	if err != nil {
-		return err
-	}
-	export(ctx, plan, fleet, made, edge)
+	export(ctx, h, edge)
 	return nil
 }
 

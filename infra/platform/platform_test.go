@@ -83,6 +83,9 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 		Handle("ovhmetal:index:VrackAttachment", hosttest.Handler{Outputs: func(hosttest.Registration) resource.PropertyMap {
 			return resource.NewPropertyMapFromMap(map[string]any{"mac": "02:00:00:00:00:01"})
 		}}).
+		Handle("ovhmetal:index:Budget", hosttest.Handler{Required: []string{"limit", "nodes"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"before": "0.00", "monthly": "1.00", "monthlyWithTax": "1.20", "setup": "0.00", "currency": "EUR"})
+		}}).
 		Handle("pulumi:providers:kubernetes", hosttest.Handler{Required: []string{"kubeconfig"}}).
 		Handle("pulumi:providers:ovhmetal", hosttest.Handler{}).
 		Handle("kubernetes:*", hosttest.Handler{}).

@@ -8,9 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/authority"
-	"havre/components/cluster"
 	"havre/components/dns"
-	"havre/components/wireguard"
 	"havre/components/workload/pod"
 	"havre/services/edge"
 	"havre/services/edge/caddy"
@@ -30,8 +28,8 @@ type front struct {
 }
 
 // buildServices puts onto the platform what earns the money, from the inside out: the render service, the edge before it, then its name.
-func buildServices(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine, mesh *wireguard.Mesh, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
-	stack := plan.Stack
+func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
+	plan, settings, stack := h.plan, h.settings, h.plan.Stack
 	service, err := render.New(ctx, "render", render.Args{
 		Image:          settings.Images["renderer"],
 		Port:           stack.Render.Port,
@@ -65,7 +63,7 @@ func buildServices(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fle
 	made := &front{}
 	switch stack.Edge.TLS {
 	case stacks.TLSInternal:
-		signed, err := newAuthority(ctx, plan, fleet, mesh)
+		signed, err := newAuthority(ctx, h)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +77,7 @@ func buildServices(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fle
 		return nil, err
 	}
 	addresses := map[string]pulumi.StringInput{}
-	for _, m := range fleet {
+	for _, m := range h.fleet {
 		if m.Has(stacks.RoleEdge) && !m.Retired {
 			addresses[m.Name] = m.node.Address
 			made.addresses = append(made.addresses, m.node.Address)
@@ -103,14 +101,14 @@ var firstReaders = []render.Reader{
 }
 
 // newAuthority makes the edge's own authority on a control-plane node, which no pod can reach.
-func newAuthority(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, mesh *wireguard.Mesh) (*authority.Authority, error) {
-	keeper := plan.ControlPlane[0].Name
-	for _, m := range fleet {
+func newAuthority(ctx *pulumi.Context, h *hosts) (*authority.Authority, error) {
+	keeper := h.plan.ControlPlane[0].Name
+	for _, m := range h.fleet {
 		if m.Name == keeper {
 			return authority.New(ctx, "edge-authority", authority.Args{
 				Connection: m.connection,
-				Names:      []string{plan.Stack.Render.Domain},
-				After:      []pulumi.Resource{mesh.Peers[keeper].Interface},
+				Names:      []string{h.plan.Stack.Render.Domain},
+				After:      []pulumi.Resource{h.mesh.Peers[keeper].Interface},
 			})
 		}
 	}
@@ -118,9 +116,9 @@ func newAuthority(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, mesh *
 }
 
 // export tells what an engineer asks for first.
-func export(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, made *cluster.Cluster, edge *front) {
+func export(ctx *pulumi.Context, h *hosts, edge *front) {
 	nodes := pulumi.Map{}
-	for _, m := range fleet {
+	for _, m := range h.fleet {
 		nodes[m.Name] = pulumi.Map{
 			"address": m.node.Address, "mesh": pulumi.String(m.Mesh.String()), "service": m.node.ServiceName, "monthly": m.node.MonthlyPrice,
 		}
@@ -130,10 +128,11 @@ func export(ctx *pulumi.Context, plan stacks.Plan, fleet []machine, made *cluste
 		addresses = append(addresses, address)
 	}
 	ctx.Export("nodes", nodes)
-	ctx.Export("monthly", pulumi.String(plan.Monthly.String()))
-	ctx.Export("domain", pulumi.String(plan.Stack.Render.Domain))
+	ctx.Export("monthly", h.budget.Monthly)
+	ctx.Export("monthlyWithTax", h.budget.MonthlyWithTax)
+	ctx.Export("domain", pulumi.String(h.plan.Stack.Render.Domain))
 	ctx.Export("edgeAddresses", addresses)
-	ctx.Export("kubeconfig", pulumi.ToSecret(made.Kubeconfig))
+	ctx.Export("kubeconfig", pulumi.ToSecret(h.cluster.Kubeconfig))
 	if edge.authority != nil {
 		ctx.Export("edgeAuthority", edge.authority)
 	}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
 	"havre/infra/jump"
+	"havre/infra/resume"
 	"havre/infra/sandbox/bringup"
 	"havre/infra/sandbox/daemon"
 	"havre/infra/sandbox/sandboxcmd"
@@ -47,7 +49,7 @@ func command() *cobra.Command {
   havre down                  takes all of it away (root)`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(up(), down(), machine(), ovhCommands(), preview(), env(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+	root.AddCommand(up(), down(), build(), machine(), ovhCommands(), preview(), env(), resumeStack(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
 		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
 		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
 		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {
@@ -72,6 +74,29 @@ func up() *cobra.Command {
 				return err
 			}
 			return bringup.Up(command.Context(), ws, command.OutOrStdout())
+		},
+	}
+}
+
+func build() *cobra.Command {
+	return &cobra.Command{
+		Use: "build", Short: "Build the pinned tools, once a pin, and the project's own binaries and plugins", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			steps := step.New(command.OutOrStdout(), 2)
+			var paths map[string]string
+			if err := steps.Run("tools, once a pin", func(report func(string)) (err error) {
+				paths, err = bringup.BuildTools(command.Context(), ws, append(slices.Clone(bringup.EngineTools), bringup.HostTools...), report)
+				return err
+			}); err != nil {
+				return err
+			}
+			return steps.Run("havre's own binaries and the program", func(report func(string)) error {
+				return bringup.BuildOwn(command.Context(), ws, paths["pulumi-resource-kubernetes"], report)
+			})
 		},
 	}
 }
@@ -128,6 +153,30 @@ func env() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func resumeStack() *cobra.Command {
+	var force bool
+	command := &cobra.Command{
+		Use: "resume STACK", Short: "Make a stack ready for the next run after pulumi was killed: its lock and what was under way", Args: cobra.ExactArgs(1),
+		Long: `Frees the lock of a run that is dead, and clears the operations it had begun: the next run finds orders by their marks and does the rest again.
+It changes nothing at OVH, on hosts or in the cluster, and leaves a run that is at work alone. See docs/runbooks/after-a-kill.md.`,
+		RunE: func(command *cobra.Command, args []string) error {
+			ws, err := here()
+			if err != nil {
+				return err
+			}
+			pulumi := bringup.Pulumi{Workspace: ws}
+			if args[0] == "local" {
+				pulumi.Env = ws.LocalEnv()
+			}
+			return resume.Stack(command.Context(), pulumi, resume.Options{
+				Stack: args[0], Force: force, Report: func(line string) { fmt.Fprintln(command.OutOrStdout(), line) },
+			})
+		},
+	}
+	command.Flags().BoolVar(&force, "force", false, "free the lock of a run on another machine, which you have seen to have ended")
+	return command
 }
 
 func jumpTo() *cobra.Command {

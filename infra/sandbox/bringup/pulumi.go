@@ -3,7 +3,6 @@ package bringup
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
+	"havre/infra/resume"
 	"havre/infra/workspace"
 )
 
@@ -85,60 +84,18 @@ func (p Pulumi) command(ctx context.Context, args ...string) *exec.Cmd {
 	return command
 }
 
-// Select makes the stack where the backend has none, and frees it where a run that is dead has left it locked.
-func (p Pulumi) Select(ctx context.Context, stack string, config ...string) error {
-	if err := p.unlock(ctx, stack); err != nil {
-		return err
-	}
+// Select makes the stack where the backend has none, and makes it ready again where a run that was killed has left it locked.
+func (p Pulumi) Select(ctx context.Context, stack string) error {
 	backend := strings.TrimPrefix(p.Env["PULUMI_BACKEND_URL"], "file://")
-	if _, err := os.Stat(filepath.Join(backend, ".pulumi", "stacks", "havre", stack+".json")); err == nil {
-		return nil
+	if _, err := os.Stat(filepath.Join(backend, ".pulumi", "stacks", "havre", stack+".json")); err != nil {
+		quiet := p
+		quiet.Report = nil
+		return quiet.Run(ctx, "stack", "init", "--stack", stack)
 	}
-	quiet := p
-	quiet.Report = nil
-	return quiet.Run(ctx, append([]string{"stack", "init", "--stack", stack}, config...)...)
-}
-
-// unlock cancels the lock of a run whose process is gone: after a SIGKILL nobody else would.
-func (p Pulumi) unlock(ctx context.Context, stack string) error {
-	backend := strings.TrimPrefix(p.Env["PULUMI_BACKEND_URL"], "file://")
-	locks, err := filepath.Glob(filepath.Join(backend, ".pulumi", "locks", "organization", "havre", stack, "*.json"))
+	// Only a killed run leaves a lock; looking for one costs nothing, asking Pulumi costs two seconds.
+	locks, err := filepath.Glob(filepath.Join(backend, ".pulumi", "locks", "organization", "havre", stack, "*"))
 	if err != nil || len(locks) == 0 {
 		return err
 	}
-	for _, path := range locks {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // the run has just ended and taken its lock away
-		}
-		var lock struct {
-			Pid      int
-			Username string
-		}
-		if err := json.Unmarshal(text, &lock); err != nil {
-			return fmt.Errorf("lock %s of stack %s: %w; if no pulumi runs, free it with: pulumi cancel --stack %s", path, stack, err, stack)
-		}
-		if lock.Pid > 0 && alive(lock.Pid) {
-			return fmt.Errorf("stack %s is locked by %s's run, process %d, which is still at work; wait for it to end", stack, lock.Username, lock.Pid)
-		}
-	}
-	if p.Report != nil {
-		p.Report("a run that was killed had left the stack locked: freeing it (pulumi cancel)")
-	}
-	quiet := p
-	quiet.Report = nil
-	return quiet.Run(ctx, "cancel", "--yes", "--stack", stack)
-}
-
-// alive says whether a process lives and is no zombie.
-func alive(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(after, "Z")
+	return resume.Stack(ctx, p, resume.Options{Stack: stack, Report: p.Report})
 }
