@@ -91,7 +91,7 @@ func newProvider(ctx *pulumi.Context, made *cluster.Cluster) (*kubernetes.Provid
 	}, pulumi.DependsOn(made.Resources()))
 }
 
-// buildAddons puts into the cluster what every cluster has.
+// buildAddons puts into the cluster what every cluster has, and gives what a service must wait for: the way to Services, and their names.
 func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
 	proxy, err := kubeproxy.New(ctx, "kube-proxy", kubeproxy.Args{
 		Image: settings.Images["kube-proxy"], PodCIDR: plan.Stack.Pods.CIDR, APIServer: "https://" + plan.APIEndpoint.String(),
@@ -105,9 +105,9 @@ func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := metricsserver.New(ctx, "metrics-server", metricsserver.Args{Image: settings.Images["metrics-server"]}, opts...)
-	if err != nil {
+	// Autoscalers read its figures once they are there; nothing waits for them.
+	if _, err := metricsserver.New(ctx, "metrics-server", metricsserver.Args{Image: settings.Images["metrics-server"]}, opts...); err != nil {
 		return nil, err
 	}
-	return append(append(proxy.Resources(), dns.Resources()...), metrics.Resources()...), nil
+	return append(proxy.Resources(), dns.Resources()...), nil
 }
