@@ -18,9 +18,6 @@ import (
 	"havre/components/naming"
 )
 
-// token is the type of the component; a rename needs an alias.
-const token = "havre:authority:Authority"
-
 // Args describes an authority.
 type Args struct {
 	// Connection is to the host that keeps the authority.
@@ -60,7 +57,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("authority %s: %w", name, err)
 	}
 	a := &Authority{}
-	if err := ctx.RegisterComponentResource(token, name, a, opts...); err != nil {
+	if err := ctx.RegisterComponentResource(naming.Authority, name, a, opts...); err != nil {
 		return nil, fmt.Errorf("authority %s: %w", name, err)
 	}
 	// It has no delete: the authority outlives a stack that is made anew on the same host, and goes with the host.
