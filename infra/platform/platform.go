@@ -4,10 +4,13 @@
 package platform
 
 import (
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/infra/guard"
 	"havre/stacks"
 )
 
@@ -21,12 +24,25 @@ func Program(ctx *pulumi.Context) error {
 }
 
 // Deploy makes a stack. overlay is the file in which a sandbox left its settings, "" for none. Everything that is wrong with the description and with
-// the settings is reported at once, before anything is registered.
+// the settings is reported at once, before anything is registered; then everything that the guard refuses of what was registered.
 func Deploy(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
 	h, err := deployHosts(ctx, stack, overlay)
 	if err != nil {
 		return err
 	}
+	// The guard looks at everything from here on, and speaks once all of it is there: every refusal of a preview comes at once.
+	watch, err := guard.Watch(ctx, guardFacts(h.plan))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(deployCluster(ctx, h), watch.Err()); err != nil {
+		return fmt.Errorf("stack %s is not deployed:\n%w", stack.Name, err)
+	}
+	return nil
+}
+
+// deployCluster puts into the cluster what lives there.
+func deployCluster(ctx *pulumi.Context, h *hosts) error {
 	provider, err := newProvider(ctx, h.cluster)
 	if err != nil {
 		return err

@@ -147,6 +147,12 @@ func deployment(args Args) *appsv1.DeploymentArgs {
 			FailureThreshold: pulumi.Int(failures),
 		}
 	}
+	spread := func(key string) corev1.TopologySpreadConstraintArgs {
+		return corev1.TopologySpreadConstraintArgs{
+			MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String(key), WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+			LabelSelector: &metav1.LabelSelectorArgs{MatchLabels: selector()},
+		}
+	}
 	return &appsv1.DeploymentArgs{
 		Metadata: meta(app),
 		Spec: &appsv1.DeploymentSpecArgs{
@@ -163,10 +169,11 @@ func deployment(args Args) *appsv1.DeploymentArgs {
 					PriorityClassName:  pulumi.String("system-cluster-critical"),
 					EnableServiceLinks: pulumi.Bool(false),
 					NodeSelector:       pulumi.StringMap{"kubernetes.io/os": pulumi.String("linux")},
-					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
-						MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String("kubernetes.io/hostname"), WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
-						LabelSelector: &metav1.LabelSelectorArgs{MatchLabels: selector()},
-					}},
+					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
+						spread("kubernetes.io/hostname"),
+						// A lost site must not take all figures with it: that is when autoscalers need them.
+						spread("topology.kubernetes.io/zone"),
+					},
 					SecurityContext: &corev1.PodSecurityContextArgs{
 						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(65532), RunAsGroup: pulumi.Int(65532), FsGroup: pulumi.Int(65532),
 						SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},

@@ -166,12 +166,12 @@ func (c Cluster) KubeletConfig(n Node) string {
 		"containerLogMaxSize":      "20Mi",
 		"containerRuntimeEndpoint": criSocket,
 		"evictionHard": map[string]string{
-			"imagefs.available": "15%", "memory.available": "300Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%",
+			"imagefs.available": "15%", "memory.available": fmt.Sprintf("%dMi", evictionMiB), "nodefs.available": "10%", "nodefs.inodesFree": "5%",
 		},
 		"failSwapOn":                      true,
 		"imageGCHighThresholdPercent":     80,
 		"imageGCLowThresholdPercent":      70,
-		"kubeReserved":                    map[string]string{"cpu": "100m", "memory": "512Mi"},
+		"kubeReserved":                    map[string]string{"cpu": fmt.Sprintf("%dm", kubeReservedCPU), "memory": fmt.Sprintf("%dMi", kubeReservedMiB)},
 		"maxParallelImagePulls":           4,
 		"maxPods":                         c.MaxPods,
 		"protectKernelDefaults":           true,
@@ -183,7 +183,7 @@ func (c Cluster) KubeletConfig(n Node) string {
 		"serverTLSBootstrap":              true,
 		"shutdownGracePeriod":             "60s",
 		"shutdownGracePeriodCriticalPods": "20s",
-		"systemReserved":                  map[string]string{"cpu": "100m", "memory": "256Mi"},
+		"systemReserved":                  map[string]string{"cpu": fmt.Sprintf("%dm", systemReservedCPU), "memory": fmt.Sprintf("%dMi", systemReservedMiB)},
 	}
 	if c.Runtime.CgroupV1 {
 		k["failCgroupV1"] = false

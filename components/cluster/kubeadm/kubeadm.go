@@ -24,6 +24,18 @@ const (
 	DefaultDrainTimeout = 5 * time.Minute
 )
 
+// What kubelet keeps of a node from pods, for itself and for the system each; and the memory that must stay free, or it evicts.
+const (
+	kubeReservedCPU, systemReservedCPU              = 100, 100
+	kubeReservedMiB, systemReservedMiB, evictionMiB = 512, 256, 300
+)
+
+// ReservedCPU, in thousandths of a core, and ReservedMemory, in bytes, are what pods cannot have of a node.
+const (
+	ReservedCPU    = kubeReservedCPU + systemReservedCPU
+	ReservedMemory = (kubeReservedMiB + systemReservedMiB + evictionMiB) << 20
+)
+
 // Cluster is what is the same on every node.
 type Cluster struct {
 	// Name of the cluster, as in kubeconfigs.

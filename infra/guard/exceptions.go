@@ -1,0 +1,63 @@
+package guard
+
+// Exception lets one part of one object by one rule.
+type Exception struct {
+	Rule Rule
+	// Kind and Name are the object's; Subject is what the refusal would name.
+	Kind, Name, Subject string
+	// Because is the reason: what would not work, and why it harms nobody.
+	Because string
+}
+
+const (
+	agentsOfTheNode = "it programs the node's own network, and has no other capability than NET_ADMIN"
+	throttled       = "throttled at a limit, every name and every Service of the cluster would be slow at once; its request is small, and its memory is bounded"
+	readsTheAPI     = "it watches objects through the API, and may read only those"
+)
+
+// Exceptions are all there are. A line here is read by whoever reviews the pull request, so it says why.
+func Exceptions() []Exception {
+	return []Exception{
+		{RuleKind, "ServiceAccount", "coredns-account", "core/v1:ServiceAccount", readsTheAPI},
+		{RuleKind, "ClusterRole", "coredns-role", "rbac.authorization.k8s.io/v1:ClusterRole", readsTheAPI},
+		{RuleKind, "ClusterRoleBinding", "coredns-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},
+		{RuleLimits, "Deployment", "coredns-deployment", "cpu of container coredns", throttled},
+
+		{RuleKind, "ServiceAccount", "kube-proxy-account", "core/v1:ServiceAccount", readsTheAPI},
+		{RuleKind, "ClusterRoleBinding", "kube-proxy-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},
+		{RuleHost, "DaemonSet", "kube-proxy-daemon-set", "hostNetwork", agentsOfTheNode},
+		{RuleLimits, "DaemonSet", "kube-proxy-daemon-set", "cpu of container kube-proxy", throttled},
+
+		{RuleKind, "ServiceAccount", "metrics-server-account", "core/v1:ServiceAccount", readsTheAPI},
+		{RuleKind, "ClusterRole", "metrics-server-role", "rbac.authorization.k8s.io/v1:ClusterRole", readsTheAPI},
+		{RuleKind, "ClusterRole", "metrics-server-reader", "rbac.authorization.k8s.io/v1:ClusterRole", "who may view a namespace may view its figures"},
+		{RuleKind, "ClusterRoleBinding", "metrics-server-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},
+		{RuleKind, "ClusterRoleBinding", "metrics-server-delegator", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", "it asks the API server who its callers are"},
+		{RuleKind, "RoleBinding", "metrics-server-auth-reader", "rbac.authorization.k8s.io/v1:RoleBinding", "it asks the API server who its callers are"},
+		{RuleKind, "APIService", "metrics-server-api", "apiregistration.k8s.io/v1:APIService", "autoscalers read figures through the API server"},
+		{RuleLimits, "Deployment", "metrics-server-deployment", "cpu of container metrics-server", "throttled at a limit, autoscalers would act late when all is busy; its memory is bounded"},
+
+		{RuleHost, "DaemonSet", "edge-caddy-daemon-set", "hostNetwork", "it is where readers' requests enter, on ports 80 and 443 of the node"},
+		{RuleState, "DaemonSet", "edge-caddy-daemon-set", "/var/lib/havre/edge", "certificates and the ACME account: they can be had again, but only five a week"},
+	}
+}
+
+// except leaves out what is excepted, and notes in used, when it is given, which exceptions were needed.
+func except(refused []Refusal, exceptions []Exception, used map[Exception]bool) []Refusal {
+	var left []Refusal
+	for _, r := range refused {
+		excepted := false
+		for _, e := range exceptions {
+			if e.Rule == r.Rule && e.Kind == r.Kind && e.Name == r.Name && e.Subject == r.Subject {
+				excepted = true
+				if used != nil {
+					used[e] = true
+				}
+			}
+		}
+		if !excepted {
+			left = append(left, r)
+		}
+	}
+	return left
+}
