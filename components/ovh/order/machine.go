@@ -86,67 +86,77 @@ type State struct {
 type Move struct {
 	To   Phase
 	Halt bool
+	Why  string // what this means for whoever waits, in a few words; docs/order.md shows it
 }
 
-// Diagram is the drawing above, row by row: the step of each phase and where each outcome of it leads. An outcome that is not listed halts where it is.
-var Diagram = map[Phase]struct {
-	Do Step
-	On map[Outcome]Move
-}{
-	Intent: {Price, map[Outcome]Move{
-		OK:      {To: Priced},
-		Unknown: {To: Unsure}, // signs of an earlier checkout were met on the way
-		Refused: {To: Intent, Halt: true},
-		Timeout: {To: Intent, Halt: true},
+// Row is one phase of the diagram.
+type Row struct {
+	Do   Step
+	Kept string // where the phase is written before its step begins, so that a crash loses nothing
+	On   map[Outcome]Move
+}
+
+// Diagram is the drawing above, row by row: the step of each phase and where each outcome of it leads. Every step says what becomes of success, refusal,
+// timeout and an unknown outcome; docs/order.md is made of it. An outcome that is not listed halts where it is.
+var Diagram = map[Phase]Row{
+	Intent: {Price, "nowhere: nothing has happened; the step first makes a cart whose description is the mark", map[Outcome]Move{
+		OK:      {To: Priced, Why: "the dry run agrees with the catalogue, the preview and the budget"},
+		Unknown: {To: Unsure, Why: "a cart of this mark was there already: an earlier run came at least this far"},
+		Refused: {To: Intent, Halt: true, Why: "nothing was bought, the cart is thrown away; the error says why"},
+		Timeout: {To: Intent, Halt: true, Why: "another run of this node is at work; nothing was bought"},
 	}},
-	Priced: {Checkout, map[Outcome]Move{
-		OK:      {To: Ordered},
-		Refused: {To: Intent, Halt: true},
-		Unknown: {To: Unsure},
-		Timeout: {To: Unsure},
+	Priced: {Checkout, "the cart in the account, not checked out", map[Outcome]Move{
+		OK:      {To: Ordered, Why: "the order's id came back"},
+		Refused: {To: Intent, Halt: true, Why: "OVH looked at it and said no: no stock, no right, another price; nothing was bought"},
+		Unknown: {To: Unsure, Why: "no usable answer: it is looked for, never sent again"},
+		Timeout: {To: Unsure, Why: "the account's lock did not come free: somebody may have bought"},
 	}},
-	Unsure: {Reconcile, map[Outcome]Move{
-		OK:      {To: Ordered},
-		None:    {To: Intent},
-		Several: {To: Unsure, Halt: true},
-		Unknown: {To: Unsure, Halt: true},
-		Refused: {To: Unsure, Halt: true},
+	Unsure: {Reconcile, "the cart in the account; the time since when, in the state", map[Outcome]Move{
+		OK:      {To: Ordered, Why: "exactly one order can be it: adopted"},
+		None:    {To: Intent, Why: "proven not bought: no open cart of the mark is left, and no order"},
+		Several: {To: Unsure, Halt: true, Why: "all of them are printed with the command that adopts one"},
+		Unknown: {To: Unsure, Halt: true, Why: "the account cannot be seen, or the order does not show yet; nothing is bought before it can"},
+		Refused: {To: Unsure, Halt: true, Why: "the credential may not look; the error names the route"},
+		Timeout: {To: Unsure, Halt: true, Why: "the account's lock did not come free"},
 	}},
-	Ordered: {Claim, map[Outcome]Move{
-		OK:      {To: Claimed},
-		Taken:   {To: Unsure},
-		Unknown: {To: Ordered, Halt: true},
-		Refused: {To: Ordered, Halt: true},
+	Ordered: {Claim, "the order's id in the state, the order and the spent cart in the account", map[Outcome]Move{
+		OK:      {To: Claimed, Why: "an empty cart says whose order it is"},
+		Taken:   {To: Unsure, Why: "an equal intent has claimed it: one of its own is looked for"},
+		Unknown: {To: Ordered, Halt: true, Why: "claimed again by the next run; twice is as good as once"},
+		Refused: {To: Ordered, Halt: true, Why: "placed, not claimed; run again"},
+		Timeout: {To: Ordered, Halt: true, Why: "placed, not claimed; run again"},
 	}},
-	Claimed: {Pay, map[Outcome]Move{
-		OK:      {To: Paid},
-		Gone:    {To: Cancelled, Halt: true},
-		Refused: {To: Claimed, Halt: true},
-		Unknown: {To: Claimed, Halt: true}, // the next run looks before it pays
+	Claimed: {Pay, "the claim in the account: an empty cart \"<mark>#<order id>\"", map[Outcome]Move{
+		OK:      {To: Paid, Why: "paid, seen paid, or perhaps paid: following shows it"},
+		Gone:    {To: Cancelled, Halt: true, Why: "cancelled before it was paid"},
+		Refused: {To: Claimed, Halt: true, Why: "dearer than promised, or no means of payment; unpaid it lapses by itself"},
+		Unknown: {To: Claimed, Halt: true, Why: "the next run looks before it pays"},
+		Timeout: {To: Claimed, Halt: true, Why: "the next run looks before it pays"},
 	}},
-	Paid: {Follow, map[Outcome]Move{
-		Started:  {To: Delivering},
-		Finished: {To: Delivered},
-		Gone:     {To: Cancelled, Halt: true},
-		Refused:  {To: Claimed, Halt: true}, // the payment did not go through
-		Timeout:  {To: Paid, Halt: true},
-		Unknown:  {To: Paid, Halt: true},
+	Paid: {Follow, "OVH's follow-up of the order", map[Outcome]Move{
+		Started:  {To: Delivering, Why: "OVH works on it"},
+		Finished: {To: Delivered, Why: "the service's name is known"},
+		Gone:     {To: Cancelled, Halt: true, Why: "OVH cancelled it; the run after this one orders anew"},
+		Refused:  {To: Claimed, Halt: true, Why: "the payment did not go through"},
+		Timeout:  {To: Paid, Halt: true, Why: "ordered, not delivered yet; run again"},
+		Unknown:  {To: Paid, Halt: true, Why: "the order cannot be seen; run again"},
 	}},
-	Delivering: {Follow, map[Outcome]Move{
-		Started:  {To: Delivering},
-		Finished: {To: Delivered},
-		Gone:     {To: Cancelled, Halt: true},
-		Timeout:  {To: Delivering, Halt: true},
-		Unknown:  {To: Delivering, Halt: true},
-		Refused:  {To: Delivering, Halt: true},
+	Delivering: {Follow, "OVH's follow-up of the order", map[Outcome]Move{
+		Started:  {To: Delivering, Why: "its steps are shown"},
+		Finished: {To: Delivered, Why: "the service's name is known"},
+		Gone:     {To: Cancelled, Halt: true, Why: "OVH cancelled it; the run after this one orders anew"},
+		Timeout:  {To: Delivering, Halt: true, Why: "ordered, not delivered yet, or OVH asks for documents; run again"},
+		Unknown:  {To: Delivering, Halt: true, Why: "the order cannot be seen; run again"},
+		Refused:  {To: Delivering, Halt: true, Why: "OVH calls it unpaid for long; see its manager"},
 	}},
-	Delivered: {Tag, map[Outcome]Move{
-		OK:      {To: Tagged},
-		Unknown: {To: Delivered, Halt: true},
-		Refused: {To: Delivered, Halt: true},
+	Delivered: {Tag, "the service's name in the state and in the order's rows", map[Outcome]Move{
+		OK:      {To: Tagged, Why: "mark, name, renewal and boot are as the stack has them"},
+		Unknown: {To: Delivered, Halt: true, Why: "delivered, not marked; run again"},
+		Refused: {To: Delivered, Halt: true, Why: "delivered, not marked: the error says what is in the way"},
+		Timeout: {To: Delivered, Halt: true, Why: "delivered, not marked; run again"},
 	}},
-	Tagged:    {Stop, nil},
-	Cancelled: {Stop, nil},
+	Tagged:    {Do: Stop, Kept: "the tag havre.mark on the service"},
+	Cancelled: {Do: Stop, Kept: "the phase in the state, and the order's status"},
 }
 
 // Result is what performing a step brought.
