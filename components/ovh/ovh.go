@@ -1,4 +1,5 @@
-// Package ovh makes a node out of an order at OVHcloud: the bought service, its operating system, and its place in the private network.
+// Package ovh makes a node out of an order at OVHcloud: the bought service, its operating system, and its place in the private network; and the private
+// network itself.
 //
 // What a reader would get wrong: these are three resources on purpose. A failed installation must never endanger the order, and a changed plan never
 // replaces a server. The order is protected; giving a node up takes Args.Retired in one run and its removal in the next.
@@ -8,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/naming"
+	"havre/components/ovh/order"
 	"havre/components/ovh/sdk"
 )
 
@@ -45,14 +48,15 @@ type Args struct {
 	Hostname        string // the node's name when empty
 	OperatingSystem string // template of a server or image of a VPS; Debian 12 when empty
 	SSHPublicKey    pulumi.StringInput
-	Generation      int               // 1 when 0; a higher one wipes the node and installs again
-	Vrack           string            // "pn-1000001"; empty: no private network; dedicated servers only
-	Retired         bool              // the node is being given up: protection is lifted
-	Disposable      bool              // a test stack: no protection at all
-	After           []pulumi.Resource // what must be there before anything is bought: the stack\'s Budget
-	Rescue          bool              // boots a dedicated server into OVH's rescue system, where SSHPublicKey may log in as root
-	Partitions      []sdk.Partition   // disk layout of a dedicated server; empty: what the template has
-	NoRenewal       bool              // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
+	Generation      int                // 1 when 0; a higher one wipes the node and installs again
+	Vrack           pulumi.StringInput // service name of the private network, as Vrack.ServiceName has it; nil: none; dedicated servers only
+	Adopt           string             // service name of a machine that the account holds already: nothing is ordered, what runs on it is kept
+	Retired         bool               // the node is being given up: protection is lifted
+	Disposable      bool               // a test stack: no protection at all
+	After           []pulumi.Resource  // what must be there before anything is bought: the stack's Budget
+	Rescue          bool               // boots it into OVH's rescue system; SSHPublicKey may log in as root there, on a VPS the password that OVH mails
+	Partitions      []sdk.Partition    // disk layout of a dedicated server; empty: what the template has
+	NoRenewal       bool               // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
 }
 
 // Node is a machine that answers at Address with HostKey.
@@ -87,14 +91,11 @@ func (a Args) validate(name string) error {
 	switch a.Kind {
 	case Dedicated:
 	case VPS:
-		if a.Rescue {
-			fail("rescue is set, but is for dedicated servers only; boot a VPS into its rescue system in OVH's manager")
-		}
 		if len(a.Partitions) > 0 {
 			fail("%d partitions are set, but a VPS comes with one disk image; leave them out", len(a.Partitions))
 		}
-		if a.Vrack != "" {
-			fail("vrack %q is set, but OVH has no vRack for a VPS; leave it empty", a.Vrack)
+		if a.Vrack != nil {
+			fail("a vRack is set, but OVH has none for a VPS; leave it out")
 		}
 	default:
 		fail("kind %q is neither %q nor %q; set one of them", a.Kind, Dedicated, VPS)
@@ -114,8 +115,8 @@ func (a Args) validate(name string) error {
 	if a.Generation < 0 {
 		fail("generation %d is below 1; start at 1 and raise it to install again", a.Generation)
 	}
-	if len(a.DisplayName) > 50 {
-		fail("display name %q has %d characters, OVH takes 50; shorten it", a.DisplayName, len(a.DisplayName))
+	if len(a.DisplayName) > order.MaxDisplayName {
+		fail("display name %q has %d characters, OVH takes %d; shorten it", a.DisplayName, len(a.DisplayName), order.MaxDisplayName)
 	}
 	if a.SSHPublicKey == nil {
 		fail("ssh public key is missing; without it nobody can enter the host")
@@ -147,7 +148,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	parent := pulumi.Parent(n)
 
-	order := &sdk.OrderArgs{
+	offer := &sdk.OrderArgs{
 		PlanCode:    pulumi.String(args.Offer.PlanCode),
 		Product:     optional(args.Offer.Product),
 		Datacenter:  pulumi.String(args.Offer.Datacenter),
@@ -157,36 +158,39 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		MaxMonthly:  optional(args.Offer.MaxMonthly),
 		MaxSetup:    optional(args.Offer.MaxSetup),
 		DisplayName: pulumi.String(args.DisplayName),
+		Adopt:       optional(args.Adopt),
 	}
 	if len(args.Offer.Options) > 0 {
-		order.Options = pulumi.ToStringArray(args.Offer.Options)
+		offer.Options = pulumi.ToStringArray(args.Offer.Options)
 	}
 	if args.Retired {
-		order.Retired = pulumi.Bool(true)
+		offer.Retired = pulumi.Bool(true)
 	}
 	if args.Disposable {
-		order.Disposable = pulumi.Bool(true)
+		offer.Disposable = pulumi.Bool(true)
 	}
 	if args.Rescue {
-		order.Rescue = pulumi.Bool(true)
-		order.RescueKey = args.SSHPublicKey.ToStringOutput().ToStringPtrOutput()
+		offer.Rescue = pulumi.Bool(true)
+		if args.Kind == Dedicated {
+			offer.RescueKey = args.SSHPublicKey.ToStringOutput().ToStringPtrOutput()
+		}
 	}
 	if args.NoRenewal {
-		order.Renewal = pulumi.Bool(false)
+		offer.Renewal = pulumi.Bool(false)
 	}
 	protect := pulumi.Protect(!args.Retired && !args.Disposable)
 	buy, install := sdk.NewServer, sdk.NewInstallation
 	if args.Kind == VPS {
 		buy, install = sdk.NewVPS, sdk.NewVPSInstallation
 	}
-	bought, err := buy(ctx, naming.Child(name, "server"), order, parent, protect, pulumi.DependsOn(args.After))
+	bought, err := buy(ctx, naming.Child(name, "server"), offer, parent, protect, pulumi.DependsOn(args.After))
 	if err != nil {
 		return nil, err
 	}
 	n.Address, n.ServiceName, n.OrderID = bought.Address, bought.ServiceName, bought.OrderID
 	n.MonthlyPrice, n.SetupPrice, n.Currency = bought.MonthlyPrice, bought.SetupPrice, bought.Currency
 
-	host, err := install(ctx, naming.Child(name, "installation"), &sdk.InstallationArgs{
+	installation := &sdk.InstallationArgs{
 		ServiceName:     bought.ServiceName,
 		Address:         bought.Address,
 		OperatingSystem: optional(args.OperatingSystem),
@@ -194,7 +198,11 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		SSHPublicKey:    args.SSHPublicKey,
 		Generation:      pulumi.Int(args.Generation),
 		Partitions:      args.Partitions,
-	}, parent)
+	}
+	if args.Adopt != "" {
+		installation.Adopt = pulumi.Bool(true)
+	}
+	host, err := install(ctx, naming.Child(name, "installation"), installation, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -202,11 +210,11 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	n.resources = append(n.resources, bought, host)
 
 	n.PrivateMAC = pulumi.String("").ToStringOutput()
-	if args.Vrack != "" {
+	if args.Vrack != nil {
 		// Neither needs the other, so plugging and installing run side by side.
 		vrack, err := sdk.NewVrackAttachment(ctx, naming.Child(name, "vrack"), &sdk.VrackAttachmentArgs{
 			ServiceName: bought.ServiceName,
-			Vrack:       pulumi.String(args.Vrack),
+			Vrack:       args.Vrack,
 		}, parent)
 		if err != nil {
 			return nil, err
@@ -220,6 +228,56 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		"hostKey":     n.HostKey,
 		"privateMac":  n.PrivateMAC,
 	})
+}
+
+// VrackArgs describes a private network between dedicated servers. It is free of charge and needs no place in a Budget.
+type VrackArgs struct {
+	DisplayName string            // the logical name when empty
+	Adopt       string            // "pn-1000001": a vRack that the account holds already; nothing is ordered
+	Retired     bool              // it is being given up: protection is lifted
+	Disposable  bool              // a test stack: no protection at all
+	After       []pulumi.Resource // what must be there before it is ordered
+}
+
+// Vrack is a private network. Its ServiceName is what Args.Vrack of each node takes.
+type Vrack struct {
+	ServiceName pulumi.StringOutput // "pn-1000001"; known at preview once it is there
+	OrderID     pulumi.StringOutput // empty for one that was adopted
+
+	resource pulumi.Resource
+}
+
+// Resource is what a later step depends on.
+func (v *Vrack) Resource() pulumi.Resource { return v.resource }
+
+// NewVrack orders one private network. It is one resource, under the name itself.
+func NewVrack(ctx *pulumi.Context, name string, args VrackArgs, opts ...pulumi.ResourceOption) (*Vrack, error) {
+	if args.DisplayName == "" {
+		args.DisplayName = name
+	}
+	var errs []error
+	if err := naming.Validate(name); err != nil {
+		errs = append(errs, err)
+	}
+	if len(args.DisplayName) > order.MaxDisplayName {
+		errs = append(errs, fmt.Errorf("vRack %s: display name %q has %d characters, OVH takes %d; shorten it", name, args.DisplayName, len(args.DisplayName), order.MaxDisplayName))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	wanted := &sdk.VrackArgs{DisplayName: pulumi.String(args.DisplayName), Adopt: optional(args.Adopt)}
+	if args.Retired {
+		wanted.Retired = pulumi.Bool(true)
+	}
+	if args.Disposable {
+		wanted.Disposable = pulumi.Bool(true)
+	}
+	opts = append(slices.Clone(opts), pulumi.Protect(!args.Retired && !args.Disposable), pulumi.DependsOn(args.After))
+	bought, err := sdk.NewVrack(ctx, name, wanted, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Vrack{ServiceName: bought.ServiceName, OrderID: bought.OrderID, resource: bought}, nil
 }
 
 // optional leaves an empty value out of the inputs, so that the provider's default holds and the state stays small.

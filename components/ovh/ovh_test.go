@@ -33,7 +33,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		protect = " protected"
 	}
 	m.calls = append(m.calls, fmt.Sprintf("%s %s%s", args.TypeToken, args.Name, protect))
-	for _, key := range []resource.PropertyKey{"rescue", "rescueKey", "renewal", "partitions"} {
+	for _, key := range []resource.PropertyKey{"rescue", "rescueKey", "renewal", "partitions", "adopt", "vrack"} {
 		if v, ok := args.Inputs[key]; ok {
 			m.calls = append(m.calls, fmt.Sprintf("%s has %s %v", args.Name, key, v))
 		}
@@ -58,6 +58,10 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		if !m.unknown {
 			set("mac", "02:00:00:00:00:01")
 		}
+	case "ovhmetal:index:Vrack":
+		if !m.unknown {
+			set("serviceName", "pn-1")
+		}
 	case "havre:ovh:Server", "havre:ovh:VPS":
 	default:
 		return "", nil, fmt.Errorf("unexpected resource %s %s", args.TypeToken, args.Name)
@@ -66,7 +70,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 }
 
 func good() Args {
-	return Args{Kind: Dedicated, Offer: Offer{PlanCode: "24rise03", Datacenter: "rbx", MaxMonthly: "91.99"}, SSHPublicKey: pulumi.String(key), Vrack: "pn-1000001"}
+	return Args{Kind: Dedicated, Offer: Offer{PlanCode: "24rise03", Datacenter: "rbx", MaxMonthly: "91.99"}, SSHPublicKey: pulumi.String(key), Vrack: pulumi.String("pn-1000001")}
 }
 
 func run(t *testing.T, m *monitor, preview bool, body func(ctx *pulumi.Context) error) error {
@@ -81,8 +85,17 @@ func TestNodeGraph(t *testing.T) {
 		got := map[string]string{}
 		var mu sync.Mutex
 		err := run(t, m, unknown, func(ctx *pulumi.Context) error {
-			n, err := New(ctx, "rbx-worker-1", good())
+			private, err := NewVrack(ctx, "private-network", VrackArgs{})
 			if err != nil {
+				return err
+			}
+			first := good()
+			first.Vrack, first.After = private.ServiceName, []pulumi.Resource{private.Resource()}
+			n, err := New(ctx, "rbx-worker-1", first)
+			if err != nil {
+				return err
+			}
+			if _, err := NewVrack(ctx, "adopted-network", VrackArgs{Adopt: "pn-1000001", Disposable: true}); err != nil {
 				return err
 			}
 			all := good()
@@ -91,7 +104,7 @@ func TestNodeGraph(t *testing.T) {
 				return err
 			}
 			vps := good()
-			vps.Kind, vps.Vrack, vps.Disposable = VPS, "", true
+			vps.Kind, vps.Vrack, vps.Disposable, vps.Rescue, vps.Adopt = VPS, nil, true, true, "vps-1.vps.ovh.net"
 			if _, err := New(ctx, "gra-control-1", vps); err != nil {
 				return err
 			}
@@ -123,11 +136,16 @@ func TestNodeGraph(t *testing.T) {
 			"ovhmetal:index:VrackAttachment rbx-worker-1-vrack", "havre:ovh:VPS gra-control-1", "ovhmetal:index:VPS gra-control-1-server\n",
 			"ovhmetal:index:VPSInstallation gra-control-1-installation",
 			"rbx-worker-2-server has rescue {true}", "rbx-worker-2-server has rescueKey {" + key + "}", "rbx-worker-2-server has renewal {false}",
+			"ovhmetal:index:Vrack private-network protected", "ovhmetal:index:Vrack adopted-network\nadopted-network has adopt {pn-1000001}",
+			"gra-control-1-server has rescue {true}\ngra-control-1-server has adopt {vps-1.vps.ovh.net}", "gra-control-1-installation has adopt {true}",
 			"rbx-worker-2-installation has partitions {[{map[fileSystem:{ext4} mountPoint:{/} sizeMiB:{0}]}]}",
 		} {
 			if !strings.Contains(calls+"\n", want) {
 				t.Errorf("unknown=%v: %q is not registered; got:\n%s", unknown, want, calls)
 			}
+		}
+		if !unknown && !strings.Contains(calls, "rbx-worker-1-vrack has vrack {pn-1}") {
+			t.Errorf("the attachment does not take the vRack's name; got:\n%s", calls)
 		}
 		if !unknown && (got["address"] != "198.51.100.11" || got["key"] != "ssh-ed25519 AAAA" || got["mac"] != "02:00:00:00:00:01" || got["price"] != "164.99") {
 			t.Errorf("outputs: %v", got)
@@ -145,10 +163,9 @@ func TestArgsRefused(t *testing.T) {
 		{"dc", "node n1: data centre is empty; set a short city of the catalogue such as rbx", func(a *Args) { a.Offer.Datacenter = "" }},
 		{"max", `node n1: most a month "12,5" is not an amount; write it like 164.99`, func(a *Args) { a.Offer.MaxMonthly = "12,5" }},
 		{"setup", `node n1: most set-up fee "free" is not an amount; write it like 164.99`, func(a *Args) { a.Offer.MaxSetup = "free" }},
-		{"vrack", `node n1: vrack "pn-1000001" is set, but OVH has no vRack for a VPS; leave it empty`, func(a *Args) { a.Kind = VPS }},
-		{"rescue", "node n1: rescue is set, but is for dedicated servers only; boot a VPS into its rescue system in OVH's manager", func(a *Args) { a.Kind, a.Vrack, a.Rescue = VPS, "", true }},
+		{"vrack", "node n1: a vRack is set, but OVH has none for a VPS; leave it out", func(a *Args) { a.Kind = VPS }},
 		{"partitions", "node n1: 1 partitions are set, but a VPS comes with one disk image; leave them out", func(a *Args) {
-			a.Kind, a.Vrack, a.Partitions = VPS, "", []sdk.Partition{{MountPoint: "/", FileSystem: "ext4"}}
+			a.Kind, a.Vrack, a.Partitions = VPS, nil, []sdk.Partition{{MountPoint: "/", FileSystem: "ext4"}}
 		}},
 		{"generation", "node n1: generation -1 is below 1; start at 1 and raise it to install again", func(a *Args) { a.Generation = -1 }},
 		{"key", "node n1: ssh public key is missing; without it nobody can enter the host", func(a *Args) { a.SSHPublicKey = nil }},
@@ -168,5 +185,18 @@ func TestArgsRefused(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestVrackArgsRefused(t *testing.T) {
+	err := run(t, &monitor{}, true, func(ctx *pulumi.Context) error {
+		_, err := NewVrack(ctx, "net", VrackArgs{DisplayName: strings.Repeat("x", 51)})
+		if want := `vRack net: display name "` + strings.Repeat("x", 51) + `" has 51 characters, OVH takes 50; shorten it`; err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

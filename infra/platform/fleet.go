@@ -50,12 +50,13 @@ func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget
 }
 
 func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, budget *sdk.Budget, opts ...pulumi.ResourceOption) (machine, error) {
-	kind, vrack := ovh.Dedicated, ""
+	kind := ovh.Dedicated
+	var vrack pulumi.StringInput
 	if planned.Kind == stacks.VPS {
 		kind = ovh.VPS
 	}
 	if planned.Vrack {
-		vrack = plan.Stack.PrivateNetwork.Vrack
+		vrack = pulumi.String(plan.Stack.PrivateNetwork.Vrack)
 	}
 	node, err := ovh.New(ctx, planned.Name, ovh.Args{
 		Kind: kind,

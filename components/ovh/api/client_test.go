@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"net/http/httptest"
+
+	"havre/components/ovh/order"
 )
 
 // scripted answers the first calls of each method and path as told, and then 200 null.
@@ -83,7 +85,7 @@ func TestWhatIsRepeated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			client, s := against(t, map[string][]string{"GET " + cart: {c.answer}, "PUT /services/7": {c.answer}, "POST " + buy: {c.answer}})
 			_, _ = client.Cart(t.Context(), "1")
-			_ = client.SetDisplayName(t.Context(), false, "ns1", 7, "x")
+			_ = client.SetDisplayName(t.Context(), order.Dedicated, "ns1", 7, "x")
 			_, err := client.Buy(t.Context(), "1")
 			for key, want := range map[string]int{"GET " + cart: c.get, "PUT /services/7": c.put, "POST " + buy: c.buy} {
 				if s.calls[key] != want {
@@ -99,8 +101,8 @@ func TestWhatIsRepeated(t *testing.T) {
 
 func TestErrorTexts(t *testing.T) {
 	for answer, want := range map[string]string{
-		`403 {"errorCode":"NOT_GRANTED_CALL","httpCode":"403 Forbidden","message":"This call has not been granted"}`:                                       "GET /order/cart/8c1e-1: the credential may not do this (This call has not been granted); grant the access rule GET /order/cart/* to the consumer key, or make a new key when it expired (query id EU.ext-1.1)",
-		`403 {"class":"Client::Forbidden","message":"User not granted for this request","details":{"unauthorizedActionsByIAM":"account:apiovh:cart/get"}}`: "GET /order/cart/8c1e-1: the credential may not do this (User not granted for this request); missing IAM action account:apiovh:cart/get; grant the access rule GET /order/cart/* to the consumer key, or make a new key when it expired (query id EU.ext-1.1)",
+		`403 {"errorCode":"NOT_GRANTED_CALL","httpCode":"403 Forbidden","message":"This call has not been granted"}`:                                       "GET /order/cart/8c1e-1: the credential may not do this (This call has not been granted); grant the access rule GET /order/cart/* to the consumer key, or make a new key when it expired (havre ovh rules prints all that is needed) (query id EU.ext-1.1)",
+		`403 {"class":"Client::Forbidden","message":"User not granted for this request","details":{"unauthorizedActionsByIAM":"account:apiovh:cart/get"}}`: "GET /order/cart/8c1e-1: the credential may not do this (User not granted for this request); missing IAM action account:apiovh:cart/get; grant the access rule GET /order/cart/* to the consumer key, or make a new key when it expired (havre ovh rules prints all that is needed) (query id EU.ext-1.1)",
 		`404 {"class":"Client::NotFound","message":"Invalid Cart ID"}`:                                                                                     "GET /order/cart/8c1e-1: 404 Client::NotFound: Invalid Cart ID (query id EU.ext-1.1)",
 		`460 {"message":"This service is expired"}`:                                                                                                        "GET /order/cart/8c1e-1: the service is expired (460): renew it in OVH's manager, or give the node up (query id EU.ext-1.1)",
 		`403 {"class":"Client::Forbidden","message":"You are not allowed"}`:                                                                                "GET /order/cart/8c1e-1: 403 Client::Forbidden: You are not allowed (query id EU.ext-1.1)",

@@ -55,7 +55,7 @@ func (e *Error) Error() string {
 		if e.Missing != "" {
 			fmt.Fprintf(&b, "; missing IAM action %s", e.Missing)
 		}
-		fmt.Fprintf(&b, "; grant the access rule %s %s to the consumer key, or make a new key when it expired", e.Method, route(e.Route))
+		fmt.Fprintf(&b, "; grant the access rule %s %s to the consumer key, or make a new key when it expired (havre ovh rules prints all that is needed)", e.Method, route(e.Route))
 	case Expired:
 		fmt.Fprintf(&b, "the service is expired (460): renew it in OVH's manager, or give the node up")
 	default:

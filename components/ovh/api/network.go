@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"havre/components/ovh/order"
 )
 
 // ip is the path of one address as a block, as OVH names it: 198.51.100.11%2F32.
@@ -154,23 +156,23 @@ func (c *Client) DeleteFirewallRule(ctx context.Context, address string, sequenc
 // Interfaces lists a server's virtual interfaces of one mode: public, vrack, vrack_aggregation.
 func (c *Client) Interfaces(ctx context.Context, name, mode string) ([]string, error) {
 	var ids []string
-	return ids, c.get(ctx, base(false, name)+"/virtualNetworkInterface?mode="+mode, &ids)
+	return ids, c.get(ctx, base(order.Dedicated, name)+"/virtualNetworkInterface?mode="+mode, &ids)
 }
 
 // Aggregate joins a server's interfaces into one private one. Look at the interfaces to see whether it happened.
 func (c *Client) Aggregate(ctx context.Context, name, label string, ids []string) error {
-	return c.post(ctx, base(false, name)+"/ola/aggregation", map[string]any{"name": label, "virtualNetworkInterfaces": ids}, nil)
+	return c.post(ctx, base(order.Dedicated, name)+"/ola/aggregation", map[string]any{"name": label, "virtualNetworkInterfaces": ids}, nil)
 }
 
 // Part undoes Aggregate.
 func (c *Client) Part(ctx context.Context, name, id string) error {
-	return c.post(ctx, base(false, name)+"/ola/reset", map[string]any{"virtualNetworkInterface": id}, nil)
+	return c.post(ctx, base(order.Dedicated, name)+"/ola/reset", map[string]any{"virtualNetworkInterface": id}, nil)
 }
 
 // Boots lists a server's boot entries of one type: harddisk or rescue.
 func (c *Client) Boots(ctx context.Context, name, kind string) ([]int64, error) {
 	var ids []int64
-	return ids, c.get(ctx, base(false, name)+"/boot?bootType="+kind, &ids)
+	return ids, c.get(ctx, base(order.Dedicated, name)+"/boot?bootType="+kind, &ids)
 }
 
 // SetBoot chooses what a server boots next. Key, when not empty, may log in to the rescue system.
@@ -179,12 +181,21 @@ func (c *Client) SetBoot(ctx context.Context, name string, id int64, key string)
 	if key != "" {
 		in["rescueSshKey"] = key
 	}
-	return c.put(ctx, base(false, name), in)
+	return c.put(ctx, base(order.Dedicated, name), in)
 }
 
-// Reboot pulls the plug of a server and puts it back.
-func (c *Client) Reboot(ctx context.Context, name string) (Task, error) {
+// SetNetboot chooses what a VPS boots next: its rescue system, whose password OVH mails, or its disk.
+func (c *Client) SetNetboot(ctx context.Context, name string, rescue bool) error {
+	mode := "local"
+	if rescue {
+		mode = "rescue"
+	}
+	return c.put(ctx, base(order.VPS, name), map[string]any{"netbootMode": mode})
+}
+
+// Reboot pulls the plug of a server or VPS and puts it back. It is never repeated.
+func (c *Client) Reboot(ctx context.Context, kind order.Kind, name string) (Task, error) {
 	var out rawTask
-	err := c.post(ctx, base(false, name)+"/reboot", nil, &out)
+	err := c.post(ctx, base(kind, name)+"/reboot", nil, &out)
 	return out.task(), err
 }

@@ -91,12 +91,6 @@ type Pricing struct {
 	} `json:"promotions"`
 }
 
-// Products in the order in which a dedicated plan is looked for.
-var (
-	DedicatedProducts = []string{"baremetalServers", "eco"}
-	VPSProducts       = []string{"vps"}
-)
-
 // Catalogue reads a catalogue once: they have megabytes.
 func (c *Client) Catalogue(ctx context.Context, product, subsidiary string) (*Catalogue, error) {
 	c.cacheMu.Lock()
@@ -434,22 +428,22 @@ func (c *Client) PayNothing(ctx context.Context, id int64) error {
 
 // Availability is the delivery that OVH promises for a plan in a data centre: "1H-high", "24H", "unavailable", or "unknown".
 // It is asked for once for equal offers, because a stack has many equal servers.
-func (c *Client) Availability(ctx context.Context, vps bool, subsidiary, plan, datacenter, os string, options []string) (string, error) {
+func (c *Client) Availability(ctx context.Context, kind order.Kind, subsidiary, plan, datacenter, os string, options []string) (string, error) {
 	key := strings.Join(append([]string{plan, datacenter, os}, options...), " ")
 	c.cacheMu.Lock()
 	defer c.cacheMu.Unlock()
 	if known, ok := c.stock[key]; ok {
 		return known, nil
 	}
-	seen, err := c.availability(ctx, vps, subsidiary, plan, datacenter, os, options)
+	seen, err := c.availability(ctx, kind, subsidiary, plan, datacenter, os, options)
 	if err == nil {
 		c.stock[key] = seen
 	}
 	return seen, err
 }
 
-func (c *Client) availability(ctx context.Context, vps bool, subsidiary, plan, datacenter, os string, options []string) (string, error) {
-	if vps {
+func (c *Client) availability(ctx context.Context, kind order.Kind, subsidiary, plan, datacenter, os string, options []string) (string, error) {
+	if kind == order.VPS {
 		var out struct {
 			Datacenters []struct {
 				Datacenter string `json:"datacenter"`

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+
+	"havre/components/ovh/order"
 )
 
 // IAM is the part of a service by which ownership is written down.
@@ -16,76 +19,62 @@ type IAM struct {
 	Tags        map[string]string `json:"tags"`
 }
 
-// Service is a dedicated server or a VPS.
+// Service is something that an order bought.
 type Service struct {
 	Name       string
-	VPS        bool
-	Address    string // public IPv4
-	Datacenter string // "rbx8" of a server, the region's city such as "gra" of a VPS
-	State      string // ok, error, hacked, hackedBlocked; running, stopped, … of a VPS
+	Address    string // public IPv4; empty for a vRack
+	Datacenter string // "rbx8" of a server, the region's city such as "gra" of a VPS; empty for a vRack
+	State      string // ok, error, hacked, hackedBlocked; running, stopped, … of a VPS; ok of a vRack
 	OS         string // of a server; "none_64" when nothing is installed
 	IAM        IAM
 }
 
-func base(vps bool, name string) string {
-	if vps {
-		return "/vps/" + url.PathEscape(name)
-	}
-	return "/dedicated/server/" + url.PathEscape(name)
+func base(kind order.Kind, name string) string {
+	return kind.Traits().Route + "/" + url.PathEscape(name)
 }
 
 // Service reads a service. IsNotFound and IsExpired tell what became of it.
-func (c *Client) Service(ctx context.Context, vps bool, name string) (Service, error) {
-	s := Service{Name: name, VPS: vps}
-	if !vps {
-		var out struct {
-			IP         string `json:"ip"`
-			Datacenter string `json:"datacenter"`
-			State      string `json:"state"`
-			OS         string `json:"os"`
-			IAM        IAM    `json:"iam"`
+func (c *Client) Service(ctx context.Context, kind order.Kind, name string) (Service, error) {
+	var out struct {
+		IP         string `json:"ip"`
+		Datacenter string `json:"datacenter"`
+		State      string `json:"state"`
+		OS         string `json:"os"`
+		Zone       string `json:"zone"`
+		IAM        IAM    `json:"iam"`
+	}
+	if err := c.get(ctx, base(kind, name), &out); err != nil {
+		return Service{Name: name}, err
+	}
+	s := Service{Name: name, Address: out.IP, Datacenter: out.Datacenter, State: out.State, OS: out.OS, IAM: out.IAM}
+	switch kind {
+	case order.Vrack:
+		s.State = "ok" // OVH tells no state of a vRack
+	case order.VPS:
+		// "Region OpenStack: os-gra6" is the only place where a VPS says where it stands.
+		zone := out.Zone
+		if i := strings.LastIndexAny(zone, " -"); i >= 0 {
+			zone = zone[i+1:]
 		}
-		if err := c.get(ctx, base(vps, name), &out); err != nil {
+		s.Datacenter = strings.ToLower(strings.TrimRight(zone, "0123456789"))
+		var ips []string
+		if err := c.get(ctx, base(kind, name)+"/ips", &ips); err != nil {
 			return s, err
 		}
-		s.Address, s.Datacenter, s.State, s.OS, s.IAM = out.IP, out.Datacenter, out.State, out.OS, out.IAM
-		return s, nil
-	}
-	var out struct {
-		State string `json:"state"`
-		Zone  string `json:"zone"`
-		IAM   IAM    `json:"iam"`
-	}
-	if err := c.get(ctx, base(vps, name), &out); err != nil {
-		return s, err
-	}
-	s.State, s.IAM = out.State, out.IAM
-	// "Region OpenStack: os-gra6" is the only place where a VPS says where it stands.
-	zone := out.Zone
-	if i := strings.LastIndexAny(zone, " -"); i >= 0 {
-		zone = zone[i+1:]
-	}
-	s.Datacenter = strings.ToLower(strings.TrimRight(zone, "0123456789"))
-	var ips []string
-	if err := c.get(ctx, base(vps, name)+"/ips", &ips); err != nil {
-		return s, err
-	}
-	for _, ip := range ips {
-		if a, err := netip.ParseAddr(ip); err == nil && a.Is4() {
-			s.Address = ip
-			break
+		for _, ip := range ips {
+			if a, err := netip.ParseAddr(ip); err == nil && a.Is4() {
+				s.Address = ip
+				break
+			}
 		}
 	}
 	return s, nil
 }
 
-// Services lists the names of the account's servers or VPS that carry a tag of that value. OVH's filter is asked for, and not relied upon: the caller
+// Services lists the names of the account's services of a kind that carry a tag of that value. OVH's filter is asked for, and not relied upon: the caller
 // compares the tags of what comes back.
-func (c *Client) Services(ctx context.Context, vps bool, tag, value string) ([]string, error) {
-	path := "/dedicated/server"
-	if vps {
-		path = "/vps"
-	}
+func (c *Client) Services(ctx context.Context, kind order.Kind, tag, value string) ([]string, error) {
+	path := kind.Traits().Route
 	if tag != "" {
 		filter, err := json.Marshal(map[string]any{tag: []map[string]string{{"operator": "EQ", "value": value}}})
 		if err != nil {
@@ -125,20 +114,23 @@ type ServiceInfo struct {
 }
 
 // ServiceInfo reads the contract of a service.
-func (c *Client) ServiceInfo(ctx context.Context, vps bool, name string) (ServiceInfo, error) {
+func (c *Client) ServiceInfo(ctx context.Context, kind order.Kind, name string) (ServiceInfo, error) {
 	var out ServiceInfo
-	return out, c.get(ctx, base(vps, name)+"/serviceInfos", &out)
+	return out, c.get(ctx, base(kind, name)+"/serviceInfos", &out)
 }
 
 // SetRenew changes how a service goes on at its expiry. Straight after a delivery OVH refuses it for some minutes.
-func (c *Client) SetRenew(ctx context.Context, vps bool, name string, r Renew) error {
-	return c.put(ctx, base(vps, name)+"/serviceInfos", map[string]any{"renew": r})
+func (c *Client) SetRenew(ctx context.Context, kind order.Kind, name string, r Renew) error {
+	return c.put(ctx, base(kind, name)+"/serviceInfos", map[string]any{"renew": r})
 }
 
-// SetDisplayName sets the name that OVH's manager shows.
-func (c *Client) SetDisplayName(ctx context.Context, vps bool, name string, id int64, display string) error {
-	if vps {
-		return c.put(ctx, base(vps, name), map[string]any{"displayName": display})
+// SetDisplayName sets the name that OVH's manager shows. Id is the service's number, which only a dedicated server is named by.
+func (c *Client) SetDisplayName(ctx context.Context, kind order.Kind, name string, id int64, display string) error {
+	switch kind {
+	case order.VPS:
+		return c.put(ctx, base(kind, name), map[string]any{"displayName": display})
+	case order.Vrack:
+		return c.put(ctx, base(kind, name), map[string]any{"name": display})
 	}
 	return c.put(ctx, fmt.Sprintf("/services/%d", id), map[string]any{"displayName": display})
 }
@@ -191,24 +183,17 @@ func (r rawTask) task() Task {
 }
 
 // Task reads one task.
-func (c *Client) Task(ctx context.Context, vps bool, name string, id int64) (Task, error) {
+func (c *Client) Task(ctx context.Context, kind order.Kind, name string, id int64) (Task, error) {
 	var out rawTask
-	path := "/task/"
-	if vps {
-		path = "/tasks/"
-	}
-	err := c.get(ctx, fmt.Sprintf("%s%s%d", base(vps, name), path, id), &out)
+	err := c.get(ctx, fmt.Sprintf("%s/%s/%d", base(kind, name), kind.Traits().Tasks.List, id), &out)
 	return out.task(), err
 }
 
 // NewestTask is the highest number of a service's tasks of one function, over or not; 0 when there is none.
-func (c *Client) NewestTask(ctx context.Context, vps bool, name, function string) (int64, error) {
-	path := "/task?function="
-	if vps {
-		path = "/tasks?type="
-	}
+func (c *Client) NewestTask(ctx context.Context, kind order.Kind, name, function string) (int64, error) {
+	words := kind.Traits().Tasks
 	var ids []int64
-	if err := c.get(ctx, base(vps, name)+path+function, &ids); err != nil {
+	if err := c.get(ctx, fmt.Sprintf("%s/%s?%s=%s", base(kind, name), words.List, words.Function, function), &ids); err != nil {
 		return 0, err
 	}
 	newest := int64(0)
@@ -219,22 +204,20 @@ func (c *Client) NewestTask(ctx context.Context, vps bool, name, function string
 }
 
 // RunningTasks lists the tasks of a service that are not over, of one function or, with "", of any.
-func (c *Client) RunningTasks(ctx context.Context, vps bool, name, function string) ([]Task, error) {
+func (c *Client) RunningTasks(ctx context.Context, kind order.Kind, name, function string) ([]Task, error) {
 	var out []Task
-	states, path := []string{"init", "todo", "doing"}, "/task?function="+function+"&status="
-	if vps {
-		states, path = []string{"todo", "doing", "waitingAck", "paused", "blocked"}, "/tasks?type="+function+"&state="
-	}
-	if function == "" {
-		path = strings.NewReplacer("function=&", "", "type=&", "").Replace(path)
-	}
-	for _, state := range states {
+	words := kind.Traits().Tasks
+	for _, state := range words.Running {
+		q := url.Values{words.State: {state}}
+		if function != "" {
+			q.Set(words.Function, function)
+		}
 		var ids []int64
-		if err := c.get(ctx, base(vps, name)+path+state, &ids); err != nil {
+		if err := c.get(ctx, fmt.Sprintf("%s/%s?%s", base(kind, name), words.List, q.Encode()), &ids); err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
-			t, err := c.Task(ctx, vps, name, id)
+			t, err := c.Task(ctx, kind, name, id)
 			if IsNotFound(err) {
 				continue
 			}
@@ -264,7 +247,7 @@ func (c *Client) Reinstall(ctx context.Context, name, template, hostname, key st
 		in["storage"] = []map[string]any{{"diskGroupId": 0, "partitioning": map[string]any{"layout": layout}}}
 	}
 	var out rawTask
-	err := c.post(ctx, base(false, name)+"/reinstall", in, &out)
+	err := c.post(ctx, base(order.Dedicated, name)+"/reinstall", in, &out)
 	return out.task(), err
 }
 
@@ -277,7 +260,7 @@ func (c *Client) InstallProgress(ctx context.Context, name string) (step, failur
 			Status  string `json:"status"`
 		} `json:"progress"`
 	}
-	if err := c.get(ctx, base(false, name)+"/install/status", &out); err != nil {
+	if err := c.get(ctx, base(order.Dedicated, name)+"/install/status", &out); err != nil {
 		return "", "", err
 	}
 	for _, p := range out.Progress {
@@ -294,7 +277,7 @@ func (c *Client) InstallProgress(ctx context.Context, name string) (step, failur
 // VPSImage finds the id of an image by its name.
 func (c *Client) VPSImage(ctx context.Context, name, image string) (string, error) {
 	var ids []string
-	if err := c.get(ctx, base(true, name)+"/images/available", &ids); err != nil {
+	if err := c.get(ctx, base(order.VPS, name)+"/images/available", &ids); err != nil {
 		return "", err
 	}
 	var seen []string
@@ -302,7 +285,7 @@ func (c *Client) VPSImage(ctx context.Context, name, image string) (string, erro
 		var out struct {
 			Name string `json:"name"`
 		}
-		if err := c.get(ctx, base(true, name)+"/images/available/"+id, &out); err != nil {
+		if err := c.get(ctx, base(order.VPS, name)+"/images/available/"+id, &out); err != nil {
 			return "", err
 		}
 		if out.Name == image {
@@ -316,7 +299,7 @@ func (c *Client) VPSImage(ctx context.Context, name, image string) (string, erro
 // Rebuild wipes a VPS and installs it. It is never repeated.
 func (c *Client) Rebuild(ctx context.Context, name, image, key string) (Task, error) {
 	var out rawTask
-	err := c.post(ctx, base(true, name)+"/rebuild", map[string]any{"imageId": image, "publicSshKey": key, "doNotSendPassword": true}, &out)
+	err := c.post(ctx, base(order.VPS, name)+"/rebuild", map[string]any{"imageId": image, "publicSshKey": key, "doNotSendPassword": true}, &out)
 	return out.task(), err
 }
 
@@ -328,12 +311,20 @@ type Interface struct {
 	Vrack string   `json:"vrack"`
 }
 
+// MAC is the address of an interface: the one it was known by while it still has it, because an aggregation has those of all that it joins.
+func (i Interface) MAC(known string) string {
+	if len(i.MACs) == 0 || slices.Contains(i.MACs, known) {
+		return known
+	}
+	return i.MACs[0]
+}
+
 // PrivateInterfaces lists a server's interfaces for a vRack, aggregated or not.
 func (c *Client) PrivateInterfaces(ctx context.Context, name string) ([]Interface, error) {
 	var out []Interface
 	for _, mode := range []string{"vrack", "vrack_aggregation"} {
 		var ids []string
-		if err := c.get(ctx, base(false, name)+"/virtualNetworkInterface?mode="+mode, &ids); err != nil {
+		if err := c.get(ctx, base(order.Dedicated, name)+"/virtualNetworkInterface?mode="+mode, &ids); err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
@@ -350,7 +341,13 @@ func (c *Client) PrivateInterfaces(ctx context.Context, name string) ([]Interfac
 // Interface reads one interface.
 func (c *Client) Interface(ctx context.Context, name, id string) (Interface, error) {
 	var i Interface
-	return i, c.get(ctx, base(false, name)+"/virtualNetworkInterface/"+id, &i)
+	return i, c.get(ctx, base(order.Dedicated, name)+"/virtualNetworkInterface/"+id, &i)
+}
+
+// VrackMembers lists the interfaces that a vRack joins.
+func (c *Client) VrackMembers(ctx context.Context, vrack string) ([]string, error) {
+	var ids []string
+	return ids, c.get(ctx, base(order.Vrack, vrack)+"/dedicatedServerInterface", &ids)
 }
 
 // VrackAttach plugs an interface into a vRack.

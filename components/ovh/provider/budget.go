@@ -72,7 +72,7 @@ func (*Budget) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResp
 	}
 	seen := map[string]bool{}
 	for _, n := range args.Nodes {
-		if n.Kind != "dedicated" && n.Kind != "vps" {
+		if !order.Kind(n.Kind).Traits().Machine {
 			fail("nodes", "%s: kind %q is neither dedicated nor vps; set one of them", n.Name, n.Kind)
 		}
 		if n.Name == "" || seen[n.Name] {
@@ -145,7 +145,7 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 	var total, setup, rate order.Money
 	var added, gone []string
 	for _, n := range args.Nodes {
-		o, err := priceOf(ctx, c, n.Kind == "vps", ServiceArgs{
+		o, err := priceOf(ctx, c, order.Kind(n.Kind), ServiceArgs{
 			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
 		})
 		agreed, known := old.Agreed[n.Name]

@@ -139,7 +139,11 @@ func (r *run) follow(ctx context.Context, s order.State) (order.Result, error) {
 			r.rt.status(ctx, "%s", line)
 		}
 		if time.Now().After(r.deadline) {
-			return order.Result{Outcome: order.Timeout}, fmt.Errorf("order %d is ordered, not delivered yet (%s); run pulumi up again, it goes on from here", s.OrderID, shown)
+			checks := ""
+			if r.status == "checking" {
+				checks = ": OVH still checks it, which may take a day and may end in a question for documents"
+			}
+			return order.Result{Outcome: order.Timeout}, fmt.Errorf("order %d is ordered, not delivered yet (%s)%s; run pulumi up again, it goes on from here", s.OrderID, shown, checks)
 		}
 		if !r.rt.sleep(ctx) {
 			return order.Result{Outcome: order.Timeout}, fmt.Errorf("interrupted while order %d was being delivered; run pulumi up again, it goes on from here", s.OrderID)
@@ -171,7 +175,7 @@ func (r *run) progress(ctx context.Context, id int64, status string) string {
 
 // look reads what a delivered service says of itself.
 func (r *run) look(ctx context.Context, name string) error {
-	s, err := r.api.Service(ctx, r.vps, name)
+	s, err := r.api.Service(ctx, r.kind, name)
 	if err != nil {
 		return err
 	}
@@ -199,18 +203,33 @@ func (r *run) tag(ctx context.Context, s order.State) (order.Result, error) {
 	return order.Result{Outcome: outcome(err)}, fmt.Errorf("%s is delivered but not marked as ours yet; run again: %w", s.ServiceName, err)
 }
 
+// fresh says whether nobody has installed a service since it was delivered: its tags may have been taken off.
+func (r *run) fresh(ctx context.Context, service api.Service) (bool, error) {
+	if r.kind == order.Dedicated && service.OS != "none_64" {
+		return false, nil
+	}
+	task, err := r.api.NewestTask(ctx, r.kind, service.Name, r.kind.Traits().Tasks.Install)
+	return task == 0, err
+}
+
 func (r *run) own(ctx context.Context, s order.State) error {
-	service, err := r.api.Service(ctx, r.vps, s.ServiceName)
+	service, err := r.api.Service(ctx, r.kind, s.ServiceName)
 	if err != nil {
 		return err
 	}
 	r.status, r.address, r.datacenter = service.State, service.Address, service.Datacenter
-	tags := service.IAM.Tags
+	tags, machine := service.IAM.Tags, r.kind.Traits().Machine
 	if owner := tags[TagMark]; owner != "" && owner != s.Mark {
 		return fmt.Errorf("%s belongs to %s already; take the tag %s off it if that is no longer so", s.ServiceName, owner, TagMark)
 	}
 	// The generation comes before the mark: only what we ordered, and nobody has installed since, may be wiped by a first installation.
-	if _, ok := tags[TagGeneration]; !ok && s.OrderID != 0 {
+	fresh := false
+	if _, ok := tags[TagGeneration]; !ok && s.OrderID != 0 && machine {
+		if fresh, err = r.fresh(ctx, service); err != nil {
+			return err
+		}
+	}
+	if fresh {
 		if err := r.api.Tag(ctx, service.IAM.URN, TagGeneration, "0"); err != nil {
 			return err
 		}
@@ -225,14 +244,19 @@ func (r *run) own(ctx context.Context, s order.State) error {
 			return err
 		}
 	}
-	info, err := r.api.ServiceInfo(ctx, r.vps, s.ServiceName)
-	if err != nil {
-		return err
-	}
-	if want := deref(r.args.DisplayName, r.name); service.IAM.DisplayName != want {
-		if err := r.api.SetDisplayName(ctx, r.vps, s.ServiceName, info.ID, want); err != nil {
+	var info api.ServiceInfo
+	if machine {
+		if info, err = r.api.ServiceInfo(ctx, r.kind, s.ServiceName); err != nil {
 			return err
 		}
+	}
+	if want := deref(r.args.DisplayName, r.name); service.IAM.DisplayName != want {
+		if err := r.api.SetDisplayName(ctx, r.kind, s.ServiceName, info.ID, want); err != nil {
+			return err
+		}
+	}
+	if !machine {
+		return nil
 	}
 	if err := r.renew(ctx, s.ServiceName, info); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 )
 
 // Installation is the operating system of a dedicated server.
@@ -30,6 +31,7 @@ type InstallationArgs struct {
 	Hostname        string          `pulumi:"hostname"`
 	SSHPublicKey    string          `pulumi:"sshPublicKey"`
 	Generation      int             `pulumi:"generation"`
+	Adopt           *bool           `pulumi:"adopt,optional"`
 	Partitions      []PartitionArgs `pulumi:"partitions,optional"`
 }
 
@@ -78,15 +80,15 @@ func (r *VPSInstallation) Annotate(a infer.Annotator) {
 
 // Check validates the inputs.
 func (*Installation) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
-	return checkInstallation(ctx, false, r)
+	return checkInstallation(ctx, order.Dedicated, r)
 }
 
 // Check validates the inputs.
 func (*VPSInstallation) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
-	return checkInstallation(ctx, true, r)
+	return checkInstallation(ctx, order.VPS, r)
 }
 
-func checkInstallation(ctx context.Context, vps bool, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
+func checkInstallation(ctx context.Context, kind order.Kind, r infer.CheckRequest) (infer.CheckResponse[InstallationArgs], error) {
 	args, failures, err := infer.DefaultCheck[InstallationArgs](ctx, r.NewInputs)
 	if err != nil || len(failures) > 0 {
 		return infer.CheckResponse[InstallationArgs]{Inputs: args, Failures: failures}, err
@@ -105,7 +107,7 @@ func checkInstallation(ctx context.Context, vps bool, r infer.CheckRequest) (inf
 	if n := len(args.Hostname); n < 1 || n > 63 || args.Hostname[0] < 'a' || args.Hostname[0] > 'z' {
 		fail("hostname", "%q is not one label of 1 to 63 characters that begins with a letter", args.Hostname)
 	}
-	if vps && len(args.Partitions) > 0 {
+	if kind == order.VPS && len(args.Partitions) > 0 {
 		fail("partitions", "are for dedicated servers only: a VPS comes with one disk image; leave them out")
 	}
 	return infer.CheckResponse[InstallationArgs]{Inputs: args, Failures: failures}, nil
@@ -178,20 +180,20 @@ func layout(in []PartitionArgs) []api.Partition {
 
 // Create installs, or adopts what the service's tags say is installed.
 func (*Installation) Create(ctx context.Context, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
-	return createInstallation(ctx, false, r)
+	return createInstallation(ctx, order.Dedicated, r)
 }
 
 // Create installs, or adopts what the service's tags say is installed.
 func (*VPSInstallation) Create(ctx context.Context, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
-	return createInstallation(ctx, true, r)
+	return createInstallation(ctx, order.VPS, r)
 }
 
-func createInstallation(ctx context.Context, vps bool, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
+func createInstallation(ctx context.Context, kind order.Kind, r infer.CreateRequest[InstallationArgs]) (infer.CreateResponse[InstallationState], error) {
 	out := InstallationState{InstallationArgs: r.Inputs, User: "debian"}
 	if r.DryRun {
 		return infer.CreateResponse[InstallationState]{ID: r.Inputs.ServiceName, Output: out}, nil
 	}
-	begun, err := install(ctx, vps, &out)
+	begun, err := install(ctx, kind, &out, 0)
 	if err != nil && begun {
 		err = keep(err)
 	}
@@ -200,15 +202,15 @@ func createInstallation(ctx context.Context, vps bool, r infer.CreateRequest[Ins
 
 // Update installs when the generation is higher, and goes on with an installation that was interrupted.
 func (*Installation) Update(ctx context.Context, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
-	return updateInstallation(ctx, false, r)
+	return updateInstallation(ctx, order.Dedicated, r)
 }
 
 // Update installs when the generation is higher, and goes on with an installation that was interrupted.
 func (*VPSInstallation) Update(ctx context.Context, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
-	return updateInstallation(ctx, true, r)
+	return updateInstallation(ctx, order.VPS, r)
 }
 
-func updateInstallation(ctx context.Context, vps bool, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
+func updateInstallation(ctx context.Context, kind order.Kind, r infer.UpdateRequest[InstallationArgs, InstallationState]) (infer.UpdateResponse[InstallationState], error) {
 	out := r.State
 	out.InstallationArgs = r.Inputs
 	out.User = "debian"
@@ -225,7 +227,7 @@ func updateInstallation(ctx context.Context, vps bool, r infer.UpdateRequest[Ins
 		}
 		return infer.UpdateResponse[InstallationState]{Output: out}, nil
 	}
-	if _, err := install(ctx, vps, &out); err != nil {
+	if _, err := install(ctx, kind, &out, r.State.InstalledGeneration); err != nil {
 		return infer.UpdateResponse[InstallationState]{Output: out}, keep(err)
 	}
 	return infer.UpdateResponse[InstallationState]{Output: out}, nil
@@ -251,22 +253,22 @@ func wireInstallation(f infer.FieldSelector, s *InstallationState) {
 
 // Read says what the service's tags say.
 func (*Installation) Read(ctx context.Context, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
-	return readInstallation(ctx, false, r)
+	return readInstallation(ctx, order.Dedicated, r)
 }
 
 // Read says what the service's tags say.
 func (*VPSInstallation) Read(ctx context.Context, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
-	return readInstallation(ctx, true, r)
+	return readInstallation(ctx, order.VPS, r)
 }
 
-func readInstallation(ctx context.Context, vps bool, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
+func readInstallation(ctx context.Context, kind order.Kind, r infer.ReadRequest[InstallationArgs, InstallationState]) (infer.ReadResponse[InstallationArgs, InstallationState], error) {
 	resp := infer.ReadResponse[InstallationArgs, InstallationState](r)
 	rt := runtimeOf(ctx)
 	c, err := rt.api()
 	if err != nil {
 		return resp, err
 	}
-	service, err := c.Service(ctx, vps, r.ID)
+	service, err := c.Service(ctx, kind, r.ID)
 	if api.IsNotFound(err) {
 		return infer.ReadResponse[InstallationArgs, InstallationState]{}, nil
 	}
@@ -337,43 +339,50 @@ func parseProgress(tag string) (g progress) {
 	return g
 }
 
-// install brings the service to the generation asked for. Begun says whether the disks may have been touched.
-func install(ctx context.Context, vps bool, s *InstallationState) (begun bool, err error) {
+// install brings the service to the generation asked for. Known is what the state says of the disks, 0 when it says nothing; it counts for a service that was
+// imported and has no tag yet. Begun says whether the disks may have been touched.
+func install(ctx context.Context, kind order.Kind, s *InstallationState, known int) (begun bool, err error) {
 	rt := runtimeOf(ctx)
 	c, err := rt.api()
 	if err != nil {
 		return false, err
 	}
 	deadline := time.Now().Add(rt.wait)
-	service, err := c.Service(ctx, vps, s.ServiceName)
+	service, err := c.Service(ctx, kind, s.ServiceName)
 	if err != nil {
 		return false, err
 	}
 	tag, marked := service.IAM.Tags[TagGeneration]
-	if !marked {
-		return false, fmt.Errorf("%s was not delivered to this stack's order, so it is never wiped by a first installation; to keep what runs on it import the installation: pulumi import %s <name> %s",
-			s.ServiceName, urnOf(ctx).Type(), s.ServiceName)
-	}
 	at := parseProgress(tag)
+	if !marked {
+		if known == 0 && truth(s.Adopt) {
+			known = s.Generation
+		}
+		if known == 0 {
+			return false, fmt.Errorf("%s does not say what its disks hold (tag %s), so it is never wiped by a first installation; to keep what runs on it say so in the stack (Adopt), or import it: pulumi import %s %s %s",
+				s.ServiceName, TagGeneration, urnOf(ctx).Type(), urnOf(ctx).Name(), s.ServiceName)
+		}
+		at.installed = known
+	}
 	installed := at.installed
 	if installed < s.Generation {
 		if at.installing != s.Generation {
 			at = progress{}
 		}
-		if err := rt.wipe(ctx, c, vps, service, s, at, deadline); err != nil {
+		if err := rt.wipe(ctx, c, kind, service, s, at, deadline); err != nil {
 			return true, err
 		}
 	} else {
 		rt.log(ctx, "%s holds generation %d already: adopted, nothing is installed", s.ServiceName, installed)
 		s.Generation = max(s.Generation, installed)
 	}
-	if service, err = c.Service(ctx, vps, s.ServiceName); err != nil {
+	if service, err = c.Service(ctx, kind, s.ServiceName); err != nil {
 		return true, err
 	}
 	if s.HostKey, err = rt.pin(ctx, service); err != nil {
 		return true, err
 	}
-	if installed < s.Generation {
+	if installed < s.Generation || !marked {
 		// The fingerprint is written before the generation: an adoption must never find a host without its pin.
 		if err := c.Tag(ctx, service.IAM.URN, TagHostKey, fingerprint(s.HostKey)); err != nil {
 			return true, err
@@ -392,11 +401,11 @@ func fingerprint(key string) string {
 }
 
 // wipe starts the installation unless an earlier run did, and waits for its end.
-func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, at progress, deadline time.Time) error {
+func (rt *runtime) wipe(ctx context.Context, c *api.Client, kind order.Kind, service api.Service, s *InstallationState, at progress, deadline time.Time) error {
 	task := at.task
 	if task == 0 {
 		var err error
-		if task, err = rt.start(ctx, c, vps, service, s, at, deadline); err != nil {
+		if task, err = rt.start(ctx, c, kind, service, s, at, deadline); err != nil {
 			return err
 		}
 		// With its number written down, a run that comes later follows this task instead of starting another.
@@ -406,7 +415,7 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service ap
 	}
 	shown := ""
 	for {
-		t, err := c.Task(ctx, vps, s.ServiceName, task)
+		t, err := c.Task(ctx, kind, s.ServiceName, task)
 		switch {
 		case api.IsPassing(err):
 		case err != nil:
@@ -420,7 +429,7 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service ap
 			return errors.Join(fmt.Errorf("installation of %s ended as %s: %s %s; run again to install it anew", s.ServiceName, t.Status, t.Comment, failure), err)
 		}
 		line := t.Comment
-		if !vps {
+		if kind == order.Dedicated {
 			if step, _, err := c.InstallProgress(ctx, s.ServiceName); err == nil && step != "" {
 				line = step
 			}
@@ -436,20 +445,17 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, vps bool, service ap
 }
 
 // start begins the installation once. An answer that did not come is looked up in the tasks, by an earlier run's note if need be, never asked for again.
-func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service api.Service, s *InstallationState, at progress, deadline time.Time) (int64, error) {
-	function := "reinstallServer"
-	if vps {
-		function = "reinstallVm"
-	}
+func (rt *runtime) start(ctx context.Context, c *api.Client, kind order.Kind, service api.Service, s *InstallationState, at progress, deadline time.Time) (int64, error) {
+	traits := kind.Traits()
 	for {
-		newest, err := c.NewestTask(ctx, vps, s.ServiceName, function)
+		newest, err := c.NewestTask(ctx, kind, s.ServiceName, traits.Tasks.Install)
 		if err != nil {
 			return 0, err
 		}
 		if at.installing != 0 && newest > at.before {
 			return newest, nil
 		}
-		running, err := c.RunningTasks(ctx, vps, s.ServiceName, "")
+		running, err := c.RunningTasks(ctx, kind, s.ServiceName, "")
 		if err != nil {
 			return 0, err
 		}
@@ -467,20 +473,21 @@ func (rt *runtime) start(ctx context.Context, c *api.Client, vps bool, service a
 	}
 	var t api.Task
 	var err error
-	if vps {
+	system := deref(s.OperatingSystem, traits.Image)
+	if kind == order.VPS {
 		var image string
-		if image, err = c.VPSImage(ctx, s.ServiceName, deref(s.OperatingSystem, "Debian 12")); err != nil {
+		if image, err = c.VPSImage(ctx, s.ServiceName, system); err != nil {
 			return 0, err
 		}
 		t, err = c.Rebuild(ctx, s.ServiceName, image, s.SSHPublicKey)
 	} else {
-		t, err = c.Reinstall(ctx, s.ServiceName, deref(s.OperatingSystem, "debian12_64"), s.Hostname, s.SSHPublicKey, layout(s.Partitions))
+		t, err = c.Reinstall(ctx, s.ServiceName, system, s.Hostname, s.SSHPublicKey, layout(s.Partitions))
 	}
 	if err == nil && t.ID != 0 {
 		return t.ID, nil
 	}
 	if err == nil || api.Executed(err) || api.IsConflict(err) {
-		newest, lookErr := c.NewestTask(ctx, vps, s.ServiceName, function)
+		newest, lookErr := c.NewestTask(ctx, kind, s.ServiceName, traits.Tasks.Install)
 		if lookErr == nil && newest > at.before {
 			return newest, nil
 		}

@@ -24,7 +24,7 @@ func (r *run) renew(ctx context.Context, name string, info api.ServiceInfo) erro
 	leaving := info.Renew.DeleteAtExpiration
 	// OVH switches the automatic renewal off by itself when a service is given up, and not on again: both are said.
 	info.Renew.Automatic, info.Renew.DeleteAtExpiration = want, false
-	if err := r.api.SetRenew(ctx, r.vps, name, info.Renew); err != nil {
+	if err := r.api.SetRenew(ctx, r.kind, name, info.Renew); err != nil {
 		return err
 	}
 	switch {
@@ -40,23 +40,29 @@ func (r *run) renew(ctx context.Context, name string, info api.ServiceInfo) erro
 
 // returning finds the service that this node had and gave up, while OVH still runs it. Only one that is what the stack wants now may come back.
 func (r *run) returning(ctx context.Context) (string, error) {
-	names, err := r.api.Services(ctx, r.vps, TagRetired, r.mark)
+	names, err := r.api.Services(ctx, r.kind, TagRetired, r.mark)
 	if err != nil {
 		return "", err
 	}
 	best, last := "", ""
 	for _, n := range names {
-		s, err := r.api.Service(ctx, r.vps, n)
+		s, err := r.api.Service(ctx, r.kind, n)
 		if api.IsNotFound(err) || api.IsExpired(err) {
 			continue
 		}
 		if err != nil {
 			return "", err
 		}
-		if s.IAM.Tags[TagRetired] != r.mark || s.IAM.Tags[TagMark] != "" || !inCity(s.Datacenter, r.args.Datacenter) {
+		if s.IAM.Tags[TagRetired] != r.mark || s.IAM.Tags[TagMark] != "" {
 			continue
 		}
-		info, err := r.api.ServiceInfo(ctx, r.vps, n)
+		if !r.kind.Traits().Machine {
+			return n, nil
+		}
+		if !inCity(s.Datacenter, r.args.Datacenter) {
+			continue
+		}
+		info, err := r.api.ServiceInfo(ctx, r.kind, n)
 		if err != nil {
 			return "", err
 		}
@@ -71,20 +77,7 @@ func (r *run) returning(ctx context.Context) (string, error) {
 	return best, nil
 }
 
-// held is the service that a node has already: the one that carries its mark, or else one that it gave up and that has not ended yet.
-func (r *run) held(ctx context.Context, preview bool) (name string, back bool, err error) {
-	any, err := r.rt.holdsAny(ctx, r.vps, preview)
-	if err != nil || !any {
-		return "", false, err
-	}
-	if name, err = r.owned(ctx); err != nil || name != "" {
-		return name, false, err
-	}
-	name, err = r.returning(ctx)
-	return name, name != "", err
-}
-
-func deleteService(ctx context.Context, vps bool, s ServiceState) error {
+func deleteService(ctx context.Context, kind order.Kind, s ServiceState) error {
 	if !truth(s.Retired) && !truth(s.Disposable) {
 		return fmt.Errorf("%s is not given up: the stack has not retired this node; set Retired on it, run pulumi up, and only then remove it", name(s))
 	}
@@ -113,7 +106,7 @@ func deleteService(ctx context.Context, vps bool, s ServiceState) error {
 		}
 		return fmt.Errorf("order %s is %s and cannot be given up before it is delivered; run pulumi up when it is, then remove it, or withdraw the order in OVH's manager", s.OrderID, status)
 	}
-	service, err := c.Service(ctx, vps, s.ServiceName)
+	service, err := c.Service(ctx, kind, s.ServiceName)
 	if api.IsNotFound(err) || api.IsExpired(err) {
 		return nil
 	}
@@ -123,12 +116,14 @@ func deleteService(ctx context.Context, vps bool, s ServiceState) error {
 	if owner := service.IAM.Tags[TagMark]; owner != "" && owner != s.Mark {
 		return fmt.Errorf("%s now belongs to %s, which is not this node; remove it from the state with pulumi state delete", s.ServiceName, owner)
 	}
-	info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
-	if api.IsNotFound(err) || api.IsExpired(err) {
-		return nil
-	}
-	if err != nil {
-		return err
+	if kind == order.Vrack {
+		members, err := c.VrackMembers(ctx, s.ServiceName)
+		if err != nil {
+			return err
+		}
+		if len(members) > 0 {
+			return fmt.Errorf("%s still joins %d interfaces; take their servers out of it first, then remove it", s.ServiceName, len(members))
+		}
 	}
 	// The mark gives way to another one: a new order of the same name must never take a service that is about to end for its own delivery, and the same node,
 	// should it come back in time, must find it. What its disks hold stays written down for that day.
@@ -140,11 +135,19 @@ func deleteService(ctx context.Context, vps bool, s ServiceState) error {
 			return err
 		}
 	}
-	if info.Renew.DeleteAtExpiration {
+	if !kind.Traits().Machine {
+		rt.log(ctx, "%s stays in the account, empty and free of charge, and this node takes it back when the stack names it again; OVH ends it in its manager", s.ServiceName)
 		return nil
 	}
+	info, err := c.ServiceInfo(ctx, kind, s.ServiceName)
+	if api.IsNotFound(err) || api.IsExpired(err) || err == nil && info.Renew.DeleteAtExpiration {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	info.Renew.DeleteAtExpiration, info.Renew.Automatic = true, false
-	err = c.SetRenew(ctx, vps, s.ServiceName, info.Renew)
+	err = c.SetRenew(ctx, kind, s.ServiceName, info.Renew)
 	if api.IsNotFound(err) || api.IsExpired(err) {
 		return nil
 	}

@@ -120,7 +120,10 @@ type runtime struct {
 	wait    time.Duration
 	monthly map[string]order.Money // by URN: what the stack costs, as far as this run has seen it
 	fresh   map[string]bool        // by URN: to be ordered
-	holds   map[bool]*bool         // by kind: whether the account holds any; for previews
+	holds   map[order.Kind]*bool   // whether the account holds any; for previews
+
+	strangersMu sync.Mutex
+	strangers   map[order.Kind][]api.Service // see unmarked
 }
 
 // New makes the provider.
@@ -154,14 +157,14 @@ func New(o Options) (p.Provider, error) {
 			}
 		}
 	}
-	rt := &runtime{options: o, wait: time.Hour, monthly: map[string]order.Money{}, fresh: map[string]bool{}, holds: map[bool]*bool{}}
+	rt := &runtime{options: o, wait: time.Hour, monthly: map[string]order.Money{}, fresh: map[string]bool{}, holds: map[order.Kind]*bool{}, strangers: map[order.Kind][]api.Service{}}
 	inner, err := infer.NewProviderBuilder().
 		WithDisplayName("OVHcloud bare metal").
 		WithDescription("Dedicated servers and VPS of OVHcloud: ordered once, installed on purpose, never replaced by a change.").
 		WithConfig(infer.Config(&Config{})).
 		WithResources(
 			infer.Resource(&Server{}), infer.Resource(&VPS{}), infer.Resource(&Installation{}), infer.Resource(&VPSInstallation{}),
-			infer.Resource(&SSHKey{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
+			infer.Resource(&SSHKey{}), infer.Resource(&Vrack{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
 			infer.Resource(&ReverseDNS{}), infer.Resource(&EdgeFirewall{}), infer.Resource(&Aggregation{}),
 		).
 		Build()
@@ -261,7 +264,7 @@ func (rt *runtime) api() (*api.Client, error) {
 
 // holdsAny says whether the account has a service of that kind at all. A preview asks once for all nodes, so that the first preview of a large fleet takes
 // seconds; a run that may buy always asks for its own mark.
-func (rt *runtime) holdsAny(ctx context.Context, vps, preview bool) (bool, error) {
+func (rt *runtime) holdsAny(ctx context.Context, kind order.Kind, preview bool) (bool, error) {
 	if !preview {
 		return true, nil
 	}
@@ -271,15 +274,15 @@ func (rt *runtime) holdsAny(ctx context.Context, vps, preview bool) (bool, error
 	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	if rt.holds[vps] == nil {
-		names, err := c.Services(ctx, vps, "", "")
+	if rt.holds[kind] == nil {
+		names, err := c.Services(ctx, kind, "", "")
 		if err != nil {
 			return false, err
 		}
 		any := len(names) > 0
-		rt.holds[vps] = &any
+		rt.holds[kind] = &any
 	}
-	return *rt.holds[vps], nil
+	return *rt.holds[kind], nil
 }
 
 // count enters a service into the stack's monthly total and refuses a total above the budget as soon as something new is part of it.

@@ -30,10 +30,11 @@ func (o offer) key() string {
 }
 
 // priceOf finds the offer in the catalogue and adds it up, net of taxes.
-func priceOf(ctx context.Context, c *api.Client, vps bool, a ServiceArgs) (offer, error) {
-	products := api.DedicatedProducts
-	if vps {
-		products = api.VPSProducts
+func priceOf(ctx context.Context, c *api.Client, kind order.Kind, a ServiceArgs) (offer, error) {
+	traits := kind.Traits()
+	products := traits.Products
+	if !traits.Machine { // free, and in no catalogue: the dry run of the cart shows whether that is still so
+		return offer{product: products[0], plan: a.PlanCode, duration: deref(a.Duration, "P1M"), mode: deref(a.PricingMode, "default")}, nil
 	}
 	if a.Product != nil && *a.Product != "" {
 		products = []string{*a.Product}
@@ -43,10 +44,7 @@ func priceOf(ctx context.Context, c *api.Client, vps bool, a ServiceArgs) (offer
 		return offer{}, err
 	}
 	o := offer{product: product, plan: a.PlanCode, datacenter: a.Datacenter, duration: deref(a.Duration, "P1M"), mode: deref(a.PricingMode, "default")}
-	o.os = deref(a.OS, "none_64.en")
-	if vps {
-		o.os = deref(a.OS, "Debian 12")
-	}
+	o.os = deref(a.OS, traits.System)
 	o.quote.Currency, o.tax = catalogue.Locale.Currency, catalogue.Locale.TaxRate
 	o.options = slices.Clone(a.Options)
 	for _, option := range a.Options {

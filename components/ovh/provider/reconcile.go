@@ -97,11 +97,7 @@ func (r *run) choose(ctx context.Context, s order.State, since time.Time, spent 
 		}
 		return order.Result{Outcome: order.OK, OrderID: found[0].OrderID}, others, nil
 	case order.Several:
-		token := "ovhmetal:index:Server"
-		if r.vps {
-			token = "ovhmetal:index:VPS"
-		}
-		return order.Result{Outcome: order.Several, Since: since}, 0, order.Ambiguous(wish, token, r.name, found)
+		return order.Result{Outcome: order.Several, Since: since}, 0, order.Ambiguous(wish, r.kind.Traits().Token, r.name, found)
 	}
 	if evidence.Mine > 0 {
 		return order.Result{Outcome: order.Unknown, Since: since}, 0,
@@ -154,7 +150,7 @@ func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]
 		}
 		c.ServiceName = facts.Service(c.PlanCode)
 		if c.ServiceName != "" {
-			service, err := r.api.Service(ctx, r.vps, c.ServiceName)
+			service, err := r.api.Service(ctx, r.kind, c.ServiceName)
 			switch {
 			case api.IsNotFound(err):
 				c.Ended = true
@@ -165,11 +161,13 @@ func (r *run) candidates(ctx context.Context, since time.Time, claims map[int64]
 				if mark := service.IAM.Tags[TagMark]; mark != "" {
 					c.ClaimedBy = mark
 				}
-				info, err := r.api.ServiceInfo(ctx, r.vps, c.ServiceName)
-				if err != nil {
-					return nil, err
+				if r.kind.Traits().Machine {
+					info, err := r.api.ServiceInfo(ctx, r.kind, c.ServiceName)
+					if err != nil {
+						return nil, err
+					}
+					c.Ended = info.Renew.DeleteAtExpiration
 				}
-				c.Ended = info.Renew.DeleteAtExpiration
 			}
 		}
 		out = append(out, c)

@@ -17,7 +17,7 @@ import (
 type run struct {
 	rt       *runtime
 	api      *api.Client
-	vps      bool
+	kind     order.Kind
 	name     string
 	urn      string
 	mark     string
@@ -48,7 +48,7 @@ func markOf(ctx context.Context) (string, error) {
 	return order.Mark(string(urn.Project()), string(urn.Stack()), urn.Name(), string(urn)), nil
 }
 
-func newRun(ctx context.Context, vps bool, name string, args ServiceArgs) (*run, error) {
+func newRun(ctx context.Context, kind order.Kind, name string, args ServiceArgs) (*run, error) {
 	rt := runtimeOf(ctx)
 	c, err := rt.api()
 	if err != nil {
@@ -59,20 +59,20 @@ func newRun(ctx context.Context, vps bool, name string, args ServiceArgs) (*run,
 		return nil, err
 	}
 	return &run{
-		rt: rt, api: c, vps: vps, name: name, urn: string(urnOf(ctx)), mark: mark, args: args, deadline: time.Now().Add(rt.wait), seen: map[string]bool{},
+		rt: rt, api: c, kind: kind, name: name, urn: string(urnOf(ctx)), mark: mark, args: args, deadline: time.Now().Add(rt.wait), seen: map[string]bool{},
 		availability: "unknown",
 	}, nil
 }
 
 // owned finds the service that carries our mark, so that a run on a lost state adopts it.
 func (r *run) owned(ctx context.Context) (string, error) {
-	names, err := r.api.Services(ctx, r.vps, TagMark, r.mark)
+	names, err := r.api.Services(ctx, r.kind, TagMark, r.mark)
 	if err != nil {
 		return "", err
 	}
 	var mine []string
 	for _, n := range names {
-		s, err := r.api.Service(ctx, r.vps, n)
+		s, err := r.api.Service(ctx, r.kind, n)
 		if api.IsNotFound(err) || api.IsExpired(err) {
 			continue
 		}
@@ -94,11 +94,14 @@ func (r *run) owned(ctx context.Context) (string, error) {
 
 // price reads the catalogue and holds the offer against every bound that is known.
 func (r *run) price(ctx context.Context, preview bool) error {
-	o, err := priceOf(ctx, r.api, r.vps, r.args)
+	o, err := priceOf(ctx, r.api, r.kind, r.args)
 	if err != nil {
 		return err
 	}
 	r.offer = o
+	if !r.kind.Traits().Machine {
+		return nil // free: it has no place in a budget
+	}
 	limit, err := r.rt.limits(r.args)
 	if err != nil {
 		return err
@@ -116,40 +119,44 @@ func (r *run) price(ctx context.Context, preview bool) error {
 }
 
 // preview tells what an order would cost and when it would come; nothing is written at OVH.
-func (r *run) preview(ctx context.Context, found string, back bool) (ServiceState, error) {
-	if found != "" {
-		state := order.State{Phase: order.Tagged, Mark: r.mark, ServiceName: found}
-		if err := errors.Join(r.look(ctx, found), r.bill(ctx, found)); err != nil {
+func (r *run) preview(ctx context.Context, found holding) (ServiceState, error) {
+	if found.service != "" {
+		state := order.State{Phase: order.Tagged, Mark: r.mark, ServiceName: found.service}
+		if err := errors.Join(r.look(ctx, found.service), r.bill(ctx, found.service)); err != nil {
 			return ServiceState{}, err
 		}
-		if back {
-			r.rt.log(ctx, "takes %s back, which this node gave up and which has not ended yet: its renewal is switched on again; nothing is ordered", found)
-		} else {
-			r.rt.log(ctx, "adopts %s, which carries the mark of this node; nothing is ordered", found)
-		}
+		r.rt.log(ctx, "%s", found.say(r.kind, true))
 		return r.output(state, ServiceState{}), nil
 	}
 	if err := r.price(ctx, true); err != nil {
 		return ServiceState{}, err
+	}
+	planned := order.State{Mark: r.mark, Phase: order.Intent}
+	if !r.kind.Traits().Machine {
+		r.rt.log(ctx, "orders a %s, free of charge: a checkout that asks for money is refused", r.kind)
+		return r.output(planned, ServiceState{}), nil
 	}
 	account, err := r.api.Account(ctx)
 	if err != nil {
 		return ServiceState{}, err
 	}
 	// A promise of stock is a help, never a reason to stop a preview.
-	if r.availability, err = r.api.Availability(ctx, r.vps, account.Subsidiary, r.offer.plan, r.offer.datacenter, r.offer.os, r.offer.options); err != nil && !api.IsNotFound(err) && !api.IsPassing(err) {
+	if r.availability, err = r.api.Availability(ctx, r.kind, account.Subsidiary, r.offer.plan, r.offer.datacenter, r.offer.os, r.offer.options); err != nil && !api.IsNotFound(err) && !api.IsPassing(err) {
 		return ServiceState{}, err
 	}
 	if err := r.rt.remember(r.urn, r.offer.key(), r.offer.quote.First); err != nil {
 		return ServiceState{}, fmt.Errorf("promised price: %w; set OVHMETAL_CACHE to a folder that can be written", err)
 	}
 	r.rt.log(ctx, "%s", r.offer.show(r.availability))
-	return r.output(order.State{Mark: r.mark, Phase: order.Intent}, ServiceState{}), nil
+	return r.output(planned, ServiceState{}), nil
 }
 
 // bill reads what an adopted service really costs: catalogues change, contracts do not.
 func (r *run) bill(ctx context.Context, name string) error {
-	info, err := r.api.ServiceInfo(ctx, r.vps, name)
+	if !r.kind.Traits().Machine {
+		return nil
+	}
+	info, err := r.api.ServiceInfo(ctx, r.kind, name)
 	if err != nil {
 		return err
 	}
@@ -158,7 +165,7 @@ func (r *run) bill(ctx context.Context, name string) error {
 		return err
 	}
 	if plan != r.args.PlanCode {
-		return fmt.Errorf("%s: %s carries the mark of this node and is plan %s, but the stack wants %s: nothing replaces a bought server; set the plan back to %s, or give the new server a new node name",
+		return fmt.Errorf("%s: %s is held for this node and is plan %s, but the stack wants %s: nothing replaces a bought server; set the plan back to %s, or give the new server a new node name",
 			r.name, name, plan, r.args.PlanCode, plan)
 	}
 	r.billed = &monthly
@@ -167,7 +174,7 @@ func (r *run) bill(ctx context.Context, name string) error {
 
 // known prices what is ordered already; a plan that is no longer sold has no price, which must not endanger its delivery.
 func (r *run) known(ctx context.Context) error {
-	o, err := priceOf(ctx, r.api, r.vps, r.args)
+	o, err := priceOf(ctx, r.api, r.kind, r.args)
 	if err != nil {
 		var e *api.Error
 		if errors.As(err, &e) {
@@ -176,6 +183,9 @@ func (r *run) known(ctx context.Context) error {
 		return nil
 	}
 	r.offer = o
+	if !r.kind.Traits().Machine {
+		return nil
+	}
 	return r.rt.count(urnOf(ctx), o.quote.Monthly, false, o.quote.Currency)
 }
 
@@ -183,7 +193,7 @@ func (r *run) known(ctx context.Context) error {
 func (r *run) output(s order.State, old ServiceState) ServiceState {
 	out := old
 	out.ServiceArgs = r.args
-	out.Since = ""
+	out.Since, out.Unmarked = "", false
 	if !s.Since.IsZero() {
 		out.Since = s.Since.UTC().Format(time.RFC3339)
 	}
@@ -267,7 +277,7 @@ func (r *run) verdict(s order.State) error {
 	if s.Phase == order.Cancelled {
 		return fmt.Errorf("%s: order %d was cancelled; run pulumi up again to order anew", r.name, s.OrderID)
 	}
-	if r.datacenter != "" && r.args.Datacenter != "" && !inCity(r.datacenter, r.args.Datacenter) && (!r.vps || len(r.args.Datacenter) == 3) {
+	if r.datacenter != "" && r.args.Datacenter != "" && !inCity(r.datacenter, r.args.Datacenter) && (r.kind == order.Dedicated || len(r.args.Datacenter) == 3) {
 		return fmt.Errorf("%s: OVH delivered %s in %s, but %s was ordered; accept it by changing the node's data centre to %s, or retire the node and complain to OVH's support",
 			r.name, s.ServiceName, r.datacenter, r.args.Datacenter, strings.TrimRight(r.datacenter, "0123456789"))
 	}
@@ -372,7 +382,7 @@ func (r *run) fill(ctx context.Context) (order.Result, error) {
 			}
 		}
 		if attempt == 3 || !api.IsPassing(err) || ctx.Err() != nil {
-			return order.Result{Outcome: order.Refused}, err
+			return order.Result{Outcome: order.Refused}, soldOut(err)
 		}
 	}
 }
@@ -442,6 +452,12 @@ func (r *run) dryRun(ctx context.Context, cart string) error {
 }
 
 func (r *run) affordable(bill api.Amount) error {
+	if free := !r.kind.Traits().Machine; free && bill.Value > 0 {
+		return fmt.Errorf("nothing was bought: OVH asks %s %s for a %s, which is free; look at its price list, order it by hand if that is right, and name it in the stack (Adopt)",
+			bill.Value, bill.Currency, r.kind)
+	} else if free {
+		return nil
+	}
 	if bill.Currency != r.offer.quote.Currency {
 		return fmt.Errorf("nothing was bought: the bill is in %s, the catalogue in %s", bill.Currency, r.offer.quote.Currency)
 	}
@@ -467,6 +483,14 @@ func region(datacenter string, allowed []string) string {
 	return want
 }
 
+// soldOut adds the way on to OVH's word that a plan is not to be had. It says so at the dry run, or only at the checkout when the last one went in between.
+func soldOut(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "is not available in") {
+		return err
+	}
+	return fmt.Errorf("%w; it is out of stock: run again later, or choose another data centre or plan in the stack", err)
+}
+
 // buy checks the cart out, if it is the only one of its mark. Seeing another one, this run stands back: of two runs that wrote before they looked, at most
 // one sees only itself, so at most one buys.
 func (r *run) buy(ctx context.Context, s order.State) (order.Result, error) {
@@ -487,7 +511,7 @@ func (r *run) buy(ctx context.Context, s order.State) (order.Result, error) {
 			if api.IsNotFound(err) {
 				return order.Result{Outcome: order.Unknown}, nil // another run took the cart away
 			}
-			return order.Result{Outcome: order.Refused}, errors.Join(err, r.api.DeleteCart(ctx, s.CartID))
+			return order.Result{Outcome: order.Refused}, errors.Join(soldOut(err), r.api.DeleteCart(ctx, s.CartID))
 		}
 	}
 	bill, err := r.api.Buy(ctx, s.CartID)
@@ -500,5 +524,5 @@ func (r *run) buy(ctx context.Context, s order.State) (order.Result, error) {
 		r.rt.status(ctx, "the checkout was not answered, looking for its order")
 		return order.Result{Outcome: order.Unknown}, err
 	}
-	return order.Result{Outcome: order.Refused}, errors.Join(fmt.Errorf("nothing was bought: %w", err), r.api.DeleteCart(ctx, s.CartID))
+	return order.Result{Outcome: order.Refused}, errors.Join(fmt.Errorf("nothing was bought: %w", soldOut(err)), r.api.DeleteCart(ctx, s.CartID))
 }

@@ -46,6 +46,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 		{sdk.InstallationToken, sdk.InstallationArgs{}, sdk.Host{}},
 		{sdk.VPSInstallationToken, sdk.InstallationArgs{}, sdk.Host{}},
 		{sdk.SSHKeyToken, sdk.SSHKeyArgs{}, sdk.SSHKey{}},
+		{sdk.VrackToken, sdk.VrackArgs{}, sdk.Vrack{}},
 		{sdk.VrackAttachmentToken, sdk.VrackAttachmentArgs{}, sdk.VrackAttachment{}},
 		{sdk.BudgetToken, sdk.BudgetArgs{}, sdk.Budget{}},
 		{sdk.ReverseDNSToken, sdk.ReverseDNSArgs{}, sdk.ReverseDNS{}},

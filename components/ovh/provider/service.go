@@ -34,6 +34,7 @@ type ServiceArgs struct {
 	MaxMonthly  *string  `pulumi:"maxMonthly,optional"`
 	MaxSetup    *string  `pulumi:"maxSetup,optional"`
 	DisplayName *string  `pulumi:"displayName,optional"`
+	Adopt       *string  `pulumi:"adopt,optional"`
 	Retired     *bool    `pulumi:"retired,optional"`
 	Disposable  *bool    `pulumi:"disposable,optional"`
 	Renewal     *bool    `pulumi:"renewal,optional"`
@@ -57,7 +58,8 @@ type ServiceState struct {
 	Currency            string `pulumi:"currency"`
 	Availability        string `pulumi:"availability"`
 	Imported            bool   `pulumi:"imported,optional"`
-	Since               string `pulumi:"since,optional"` // start of an intent whose fate is not known
+	Unmarked            bool   `pulumi:"unmarked,optional"` // imported, and not marked as ours by a run yet
+	Since               string `pulumi:"since,optional"`    // start of an intent whose fate is not known
 }
 
 var (
@@ -91,15 +93,15 @@ func (r *VPS) Annotate(a infer.Annotator) {
 
 // Check validates the inputs.
 func (*Server) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
-	return checkService(ctx, false, r)
+	return checkService(ctx, order.Dedicated, r)
 }
 
 // Check validates the inputs.
 func (*VPS) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
-	return checkService(ctx, true, r)
+	return checkService(ctx, order.VPS, r)
 }
 
-func checkService(ctx context.Context, vps bool, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
+func checkService(ctx context.Context, kind order.Kind, r infer.CheckRequest) (infer.CheckResponse[ServiceArgs], error) {
 	args, failures, err := infer.DefaultCheck[ServiceArgs](ctx, r.NewInputs)
 	if err != nil || len(failures) > 0 {
 		return infer.CheckResponse[ServiceArgs]{Inputs: args, Failures: failures}, err
@@ -115,11 +117,11 @@ func checkService(ctx context.Context, vps bool, r infer.CheckRequest) (infer.Ch
 	if args.Datacenter == "" {
 		fail("datacenter", "is empty; set a short city of the catalogue such as rbx")
 	}
-	if args.DisplayName != nil && len(*args.DisplayName) > 50 {
-		fail("displayName", "%q has %d characters, OVH takes 50; shorten it", *args.DisplayName, len(*args.DisplayName))
+	if args.DisplayName != nil && len(*args.DisplayName) > order.MaxDisplayName {
+		fail("displayName", "%q has %d characters, OVH takes %d; shorten it", *args.DisplayName, len(*args.DisplayName), order.MaxDisplayName)
 	}
-	if vps && truth(args.Rescue) {
-		fail("rescue", "is for dedicated servers only: boot a VPS into its rescue system in OVH's manager")
+	if kind == order.VPS && deref(args.RescueKey, "") != "" {
+		fail("rescueKey", "is for dedicated servers only: OVH mails a password for the rescue system of a VPS; leave it out")
 	}
 	for property, m := range map[string]*string{"maxMonthly": args.MaxMonthly, "maxSetup": args.MaxSetup} {
 		if m != nil && *m != "" {
@@ -194,6 +196,11 @@ func diffService(ctx context.Context, r infer.DiffRequest[ServiceArgs, ServiceSt
 			update(property)
 		}
 	}
+	if word := deref(new.Adopt, ""); word != "" && old.ServiceName != "" && word != old.ServiceName {
+		return resp, fmt.Errorf("adopt names %s, but this node is %s: nothing replaces what a node has; correct adopt, or give the other one a new node name", word, old.ServiceName)
+	} else if word != "" && old.Unmarked {
+		update("adopt") // an import marks nothing; this writes the mark, so that a lost state finds it
+	}
 	if old.Phase != string(order.Tagged) {
 		resp.HasChanges = true
 		resp.DetailedDiff["phase"] = p.PropertyDiff{Kind: p.Update}
@@ -224,35 +231,31 @@ func inCity(datacenter, city string) bool {
 
 // Create orders, or adopts what is ours already.
 func (*Server) Create(ctx context.Context, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
-	return createService(ctx, false, r)
+	return createService(ctx, order.Dedicated, r)
 }
 
 // Create orders, or adopts what is ours already.
 func (*VPS) Create(ctx context.Context, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
-	return createService(ctx, true, r)
+	return createService(ctx, order.VPS, r)
 }
 
-func createService(ctx context.Context, vps bool, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
-	job, err := newRun(ctx, vps, r.Name, r.Inputs)
+func createService(ctx context.Context, kind order.Kind, r infer.CreateRequest[ServiceArgs]) (infer.CreateResponse[ServiceState], error) {
+	job, err := newRun(ctx, kind, r.Name, r.Inputs)
 	if err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
 	}
-	found, back, err := job.held(ctx, r.DryRun)
+	found, err := job.held(ctx, r.DryRun)
 	if err != nil {
 		return infer.CreateResponse[ServiceState]{}, err
 	}
 	if r.DryRun {
-		out, err := job.preview(ctx, found, back)
+		out, err := job.preview(ctx, found)
 		return infer.CreateResponse[ServiceState]{ID: id(out), Output: out}, err
 	}
 	state := order.State{Phase: order.Intent, Mark: job.mark}
-	if found != "" {
-		if back {
-			job.rt.log(ctx, "%s was given up by this node and has not ended yet: it comes back, nothing is ordered", found)
-		} else {
-			job.rt.log(ctx, "%s carries the mark of this node: adopted, nothing is ordered", found)
-		}
-		state.Phase, state.ServiceName = order.Delivered, found
+	if found.service != "" {
+		job.rt.log(ctx, "%s", found.say(kind, false))
+		state.Phase, state.ServiceName = order.Delivered, found.service
 	}
 	state, err = job.advance(ctx, state)
 	out := job.output(state, ServiceState{})
@@ -277,15 +280,15 @@ func id(s ServiceState) string {
 
 // Update resumes an unfinished order, or changes what may change.
 func (*Server) Update(ctx context.Context, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
-	return updateService(ctx, false, r)
+	return updateService(ctx, order.Dedicated, r)
 }
 
 // Update resumes an unfinished order, or changes what may change.
 func (*VPS) Update(ctx context.Context, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
-	return updateService(ctx, true, r)
+	return updateService(ctx, order.VPS, r)
 }
 
-func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
+func updateService(ctx context.Context, kind order.Kind, r infer.UpdateRequest[ServiceArgs, ServiceState]) (infer.UpdateResponse[ServiceState], error) {
 	old := r.State
 	settled := order.State{Phase: order.Phase(old.Phase)}
 	if r.DryRun {
@@ -295,16 +298,16 @@ func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceA
 			runtimeOf(ctx).log(ctx, "goes on with %s, which stands at %q", name(old), old.Phase)
 		}
 		if settled.Phase == order.Cancelled {
-			job, err := newRun(ctx, vps, urnOf(ctx).Name(), r.Inputs)
+			job, err := newRun(ctx, kind, urnOf(ctx).Name(), r.Inputs)
 			if err != nil {
 				return infer.UpdateResponse[ServiceState]{}, err
 			}
-			out, err = job.preview(ctx, "", false)
+			out, err = job.preview(ctx, holding{})
 			return infer.UpdateResponse[ServiceState]{Output: out}, err
 		}
 		return infer.UpdateResponse[ServiceState]{Output: out}, nil
 	}
-	job, err := newRun(ctx, vps, urnOf(ctx).Name(), r.Inputs)
+	job, err := newRun(ctx, kind, urnOf(ctx).Name(), r.Inputs)
 	if err != nil {
 		return infer.UpdateResponse[ServiceState]{Output: old}, keep(err)
 	}
@@ -328,10 +331,10 @@ func updateService(ctx context.Context, vps bool, r infer.UpdateRequest[ServiceA
 		state.Phase = order.Intent
 	}
 	if state.Phase == order.Intent {
-		if found, _, err := job.held(ctx, false); err != nil {
+		if found, err := job.held(ctx, false); err != nil {
 			return infer.UpdateResponse[ServiceState]{Output: old}, keep(err)
-		} else if found != "" {
-			state.Phase, state.ServiceName = order.Delivered, found
+		} else if found.service != "" {
+			state.Phase, state.ServiceName = order.Delivered, found.service
 		}
 	}
 	state, err = job.advance(ctx, state)
@@ -365,15 +368,15 @@ func wireService(f infer.FieldSelector, s *ServiceState) {
 
 // Read tells the truth about a service, and serves imports by service name or by "order/<id>".
 func (*Server) Read(ctx context.Context, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
-	return readService(ctx, false, r)
+	return readService(ctx, order.Dedicated, r)
 }
 
 // Read tells the truth about a service, and serves imports by service name or by "order/<id>".
 func (*VPS) Read(ctx context.Context, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
-	return readService(ctx, true, r)
+	return readService(ctx, order.VPS, r)
 }
 
-func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
+func readService(ctx context.Context, kind order.Kind, r infer.ReadRequest[ServiceArgs, ServiceState]) (infer.ReadResponse[ServiceArgs, ServiceState], error) {
 	rt := runtimeOf(ctx)
 	gone := infer.ReadResponse[ServiceArgs, ServiceState]{}
 	c, err := rt.api()
@@ -395,7 +398,7 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 	if s.ServiceName == "" {
 		return readOrder(ctx, c, r, s, importing)
 	}
-	service, err := c.Service(ctx, vps, s.ServiceName)
+	service, err := c.Service(ctx, kind, s.ServiceName)
 	switch {
 	case api.IsNotFound(err):
 		rt.log(ctx, "%s does not exist any more: the next run would order a new one", s.ServiceName)
@@ -418,8 +421,23 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 		rt.log(ctx, "%s stands in %s now, not in %s: OVH moved it; set the node's data centre to what is true when you accept that", s.ServiceName, service.Datacenter, was)
 	}
 	s.Status, s.Address, s.DeliveredDatacenter = service.State, service.Address, service.Datacenter
+	if importing {
+		s.Unmarked = service.IAM.Tags[TagMark] == ""
+		if s.Unmarked {
+			rt.log(ctx, "%s carries no mark yet: write Adopt: %q in the stack and run it, so that a lost state finds it", s.ServiceName, s.ServiceName)
+		}
+		if service.IAM.DisplayName != "" && service.IAM.DisplayName != service.Name {
+			s.DisplayName = &service.IAM.DisplayName
+		}
+	}
 	inputs := r.Inputs
-	info, err := c.ServiceInfo(ctx, vps, s.ServiceName)
+	if !kind.Traits().Machine {
+		if importing {
+			s.PlanCode, inputs = string(kind), s.ServiceArgs
+		}
+		return infer.ReadResponse[ServiceArgs, ServiceState]{ID: s.ServiceName, Inputs: inputs, State: s}, nil
+	}
+	info, err := c.ServiceInfo(ctx, kind, s.ServiceName)
 	if err != nil {
 		return gone, err
 	}
@@ -438,11 +456,8 @@ func readService(ctx context.Context, vps bool, r infer.ReadRequest[ServiceArgs,
 			s.PlanCode, s.MonthlyPrice, s.Currency = plan, monthly.Value.String(), monthly.Currency
 		}
 		s.Datacenter = strings.TrimRight(strings.SplitN(service.Datacenter, "-", 2)[0], "0123456789")
-		if vps {
+		if kind == order.VPS {
 			s.Datacenter = strings.ToUpper(s.Datacenter)
-		}
-		if service.IAM.DisplayName != "" && service.IAM.DisplayName != service.Name {
-			s.DisplayName = &service.IAM.DisplayName
 		}
 		inputs = s.ServiceArgs
 	}
@@ -486,10 +501,10 @@ func readOrder(ctx context.Context, c *api.Client, r infer.ReadRequest[ServiceAr
 
 // Delete gives the service up at its expiry, which can be undone until then. It refuses unless the stack said so before.
 func (*Server) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) (infer.DeleteResponse, error) {
-	return infer.DeleteResponse{}, deleteService(ctx, false, r.State)
+	return infer.DeleteResponse{}, deleteService(ctx, order.Dedicated, r.State)
 }
 
 // Delete gives the service up at its expiry, which can be undone until then. It refuses unless the stack said so before.
 func (*VPS) Delete(ctx context.Context, r infer.DeleteRequest[ServiceState]) (infer.DeleteResponse, error) {
-	return infer.DeleteResponse{}, deleteService(ctx, true, r.State)
+	return infer.DeleteResponse{}, deleteService(ctx, order.VPS, r.State)
 }

@@ -3,178 +3,122 @@ package provider
 import (
 	"context"
 	"fmt"
-	"time"
 
+	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
 
-	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 )
 
-// VrackAttachment plugs the private interface of a dedicated server into a vRack.
-type VrackAttachment struct{}
+// Vrack is the order of a private network between dedicated servers. It goes the way of a server's order, and is never paid for.
+type Vrack struct{}
 
-// VrackAttachmentArgs names both ends.
-type VrackAttachmentArgs struct {
-	ServiceName string `pulumi:"serviceName" provider:"replaceOnChanges"`
-	Vrack       string `pulumi:"vrack" provider:"replaceOnChanges"`
+// VrackArgs is what the stack says of it. See sdk.VrackArgs.
+type VrackArgs struct {
+	DisplayName *string `pulumi:"displayName,optional"`
+	Adopt       *string `pulumi:"adopt,optional"`
+	Retired     *bool   `pulumi:"retired,optional"`
+	Disposable  *bool   `pulumi:"disposable,optional"`
 }
 
-// VrackAttachmentState adds what was plugged.
-type VrackAttachmentState struct {
-	VrackAttachmentArgs
-	InterfaceID string `pulumi:"interfaceId"`
-	MAC         string `pulumi:"mac"`
+// VrackState is what is known of it.
+type VrackState struct {
+	VrackArgs
+	ServiceName string `pulumi:"serviceName"`
+	OrderID     string `pulumi:"orderId"`
+	CartID      string `pulumi:"cartId,optional"`
+	Mark        string `pulumi:"mark"`
+	Phase       string `pulumi:"phase"`
+	Status      string `pulumi:"status"`
+	Imported    bool   `pulumi:"imported,optional"`
+	Unmarked    bool   `pulumi:"unmarked,optional"`
+	Since       string `pulumi:"since,optional"`
 }
 
 var (
-	_ infer.CustomResource[VrackAttachmentArgs, VrackAttachmentState] = (*VrackAttachment)(nil)
-	_ infer.CustomUpdate[VrackAttachmentArgs, VrackAttachmentState]   = (*VrackAttachment)(nil)
-	_ infer.CustomRead[VrackAttachmentArgs, VrackAttachmentState]     = (*VrackAttachment)(nil)
-	_ infer.CustomDelete[VrackAttachmentState]                        = (*VrackAttachment)(nil)
+	_ infer.CustomResource[VrackArgs, VrackState]       = (*Vrack)(nil)
+	_ infer.CustomCheck[VrackArgs]                      = (*Vrack)(nil)
+	_ infer.CustomDiff[VrackArgs, VrackState]           = (*Vrack)(nil)
+	_ infer.CustomUpdate[VrackArgs, VrackState]         = (*Vrack)(nil)
+	_ infer.CustomRead[VrackArgs, VrackState]           = (*Vrack)(nil)
+	_ infer.CustomDelete[VrackState]                    = (*Vrack)(nil)
+	_ infer.ExplicitDependencies[VrackArgs, VrackState] = (*Vrack)(nil)
 )
 
 // Annotate names the resource.
-func (r *VrackAttachment) Annotate(a infer.Annotator) {
-	a.SetToken("index", "VrackAttachment")
-	a.Describe(&r, "The private interface of a dedicated server, plugged into a vRack.")
+func (r *Vrack) Annotate(a infer.Annotator) {
+	a.SetToken("index", "Vrack")
+	a.Describe(&r, "A private network between dedicated servers, ordered once and free of charge. No change of its inputs replaces it.")
 }
 
-// Create plugs the interface in, or finds it plugged.
-func (*VrackAttachment) Create(ctx context.Context, r infer.CreateRequest[VrackAttachmentArgs]) (infer.CreateResponse[VrackAttachmentState], error) {
-	out := VrackAttachmentState{VrackAttachmentArgs: r.Inputs}
-	id := r.Inputs.Vrack + "/" + r.Inputs.ServiceName
-	if r.DryRun {
-		return infer.CreateResponse[VrackAttachmentState]{ID: id, Output: out}, nil
-	}
-	err := plug(ctx, &out)
-	return infer.CreateResponse[VrackAttachmentState]{ID: id, Output: out}, err
+// service is the same as every order has it.
+func (a VrackArgs) service() ServiceArgs {
+	return ServiceArgs{PlanCode: "vrack", DisplayName: a.DisplayName, Adopt: a.Adopt, Retired: a.Retired, Disposable: a.Disposable}
 }
 
-// Update goes on with an interrupted attachment; ends that change are replaced.
-func (*VrackAttachment) Update(ctx context.Context, r infer.UpdateRequest[VrackAttachmentArgs, VrackAttachmentState]) (infer.UpdateResponse[VrackAttachmentState], error) {
-	out := r.State
-	out.VrackAttachmentArgs = r.Inputs
-	if r.DryRun {
-		return infer.UpdateResponse[VrackAttachmentState]{Output: out}, nil
-	}
-	err := plug(ctx, &out)
-	return infer.UpdateResponse[VrackAttachmentState]{Output: out}, err
+func vrackArgs(a ServiceArgs) VrackArgs {
+	return VrackArgs{DisplayName: a.DisplayName, Adopt: a.Adopt, Retired: a.Retired, Disposable: a.Disposable}
 }
 
-// plug asks once and then watches the interface itself, which tells the truth whatever became of the answer.
-func plug(ctx context.Context, s *VrackAttachmentState) error {
-	rt := runtimeOf(ctx)
-	c, err := rt.api()
-	if err != nil {
-		return err
-	}
-	deadline := time.Now().Add(min(rt.wait, 30*time.Minute))
-	asked := false
-	for {
-		found, err := c.PrivateInterfaces(ctx, s.ServiceName)
-		if err != nil && (!asked || !api.IsPassing(err)) {
-			return err
-		}
-		if err == nil && len(found) == 0 {
-			return fmt.Errorf("%s has no interface for a vRack; order it with a vrack option, or leave the vRack out", s.ServiceName)
-		}
-		if err == nil {
-			i := found[0]
-			for _, f := range found {
-				if f.Vrack == s.Vrack {
-					i = f
-				}
-			}
-			s.InterfaceID = i.ID
-			if len(i.MACs) > 0 {
-				s.MAC = i.MACs[0]
-			}
-			switch {
-			case i.Vrack == s.Vrack:
-				return nil
-			case i.Vrack != "":
-				return fmt.Errorf("%s is plugged into %s, not into %s; detach it in OVH's manager first, because traffic of another network may be on it", s.ServiceName, i.Vrack, s.Vrack)
-			case !asked:
-				// A task for it may run already, or the answer may get lost: both show in the interface, which the loop reads again.
-				if err := c.VrackAttach(ctx, s.Vrack, i.ID); err != nil && !api.Executed(err) && !api.IsConflict(err) {
-					return fmt.Errorf("attachment of %s to %s: %w", s.ServiceName, s.Vrack, err)
-				}
-				asked = true
-			}
-		}
-		if time.Now().After(deadline) || !rt.sleep(ctx) {
-			return fmt.Errorf("%s is not plugged into %s yet; run again", s.ServiceName, s.Vrack)
-		}
+func (s VrackState) service() ServiceState {
+	return ServiceState{
+		ServiceArgs: s.VrackArgs.service(), ServiceName: s.ServiceName, OrderID: s.OrderID, CartID: s.CartID, Mark: s.Mark, Phase: s.Phase, Status: s.Status,
+		Imported: s.Imported, Unmarked: s.Unmarked, Since: s.Since,
 	}
 }
 
-// Read looks whether the interface is still plugged; ID "pn-…/ns…" imports.
-func (*VrackAttachment) Read(ctx context.Context, r infer.ReadRequest[VrackAttachmentArgs, VrackAttachmentState]) (infer.ReadResponse[VrackAttachmentArgs, VrackAttachmentState], error) {
-	gone := infer.ReadResponse[VrackAttachmentArgs, VrackAttachmentState]{}
-	c, err := runtimeOf(ctx).api()
-	if err != nil {
-		return gone, err
+func vrackState(s ServiceState) VrackState {
+	return VrackState{
+		VrackArgs: vrackArgs(s.ServiceArgs), ServiceName: s.ServiceName, OrderID: s.OrderID, CartID: s.CartID, Mark: s.Mark, Phase: s.Phase, Status: s.Status,
+		Imported: s.Imported, Unmarked: s.Unmarked, Since: s.Since,
 	}
-	s := r.State
-	if s.ServiceName == "" {
-		for i := range r.ID {
-			if r.ID[i] == '/' {
-				s.Vrack, s.ServiceName = r.ID[:i], r.ID[i+1:]
-			}
-		}
-		if s.ServiceName == "" {
-			return gone, fmt.Errorf("id %q is not a vRack and a server; write it like pn-1000001/ns3123456.ip-5-196-1.eu", r.ID)
-		}
-	}
-	found, err := c.PrivateInterfaces(ctx, s.ServiceName)
-	if api.IsNotFound(err) {
-		return gone, nil
-	}
-	if api.IsExpired(err) {
-		return infer.ReadResponse[VrackAttachmentArgs, VrackAttachmentState]{ID: r.ID, Inputs: r.Inputs, State: s}, nil
-	}
-	if err != nil {
-		return gone, err
-	}
-	for _, i := range found {
-		if i.Vrack == s.Vrack {
-			s.InterfaceID = i.ID
-			if len(i.MACs) > 0 {
-				s.MAC = i.MACs[0]
-			}
-			return infer.ReadResponse[VrackAttachmentArgs, VrackAttachmentState]{ID: r.ID, Inputs: s.VrackAttachmentArgs, State: s}, nil
-		}
-	}
-	return gone, nil
 }
 
-// Delete pulls the interface and waits until it is out.
-func (*VrackAttachment) Delete(ctx context.Context, r infer.DeleteRequest[VrackAttachmentState]) (infer.DeleteResponse, error) {
-	rt := runtimeOf(ctx)
-	c, err := rt.api()
-	if err != nil {
-		return infer.DeleteResponse{}, err
+// Check validates the inputs.
+func (*Vrack) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResponse[VrackArgs], error) {
+	args, failures, err := infer.DefaultCheck[VrackArgs](ctx, r.NewInputs)
+	if err == nil && args.DisplayName != nil && len(*args.DisplayName) > order.MaxDisplayName {
+		failures = append(failures, p.CheckFailure{Property: "displayName", Reason: fmt.Sprintf("%q has %d characters, OVH takes %d; shorten it",
+			*args.DisplayName, len(*args.DisplayName), order.MaxDisplayName)})
 	}
-	s := r.State
-	deadline := time.Now().Add(min(rt.wait, 30*time.Minute))
-	asked := false
-	for {
-		i, err := c.Interface(ctx, s.ServiceName, s.InterfaceID)
-		switch {
-		case api.IsNotFound(err), api.IsExpired(err):
-			return infer.DeleteResponse{}, nil
-		case err != nil && (!asked || !api.IsPassing(err)):
-			return infer.DeleteResponse{}, err
-		case err == nil && i.Vrack != s.Vrack:
-			return infer.DeleteResponse{}, nil
-		case err == nil && !asked:
-			if err := c.VrackDetach(ctx, s.Vrack, s.InterfaceID); err != nil && !api.Executed(err) && !api.IsConflict(err) {
-				return infer.DeleteResponse{}, err
-			}
-			asked = true
-		}
-		if time.Now().After(deadline) || !rt.sleep(ctx) {
-			return infer.DeleteResponse{}, fmt.Errorf("%s is still plugged into %s; run again", s.ServiceName, s.Vrack)
-		}
+	return infer.CheckResponse[VrackArgs]{Inputs: args, Failures: failures}, err
+}
+
+// Diff compares. See diffService.
+func (*Vrack) Diff(ctx context.Context, r infer.DiffRequest[VrackArgs, VrackState]) (infer.DiffResponse, error) {
+	return diffService(ctx, infer.DiffRequest[ServiceArgs, ServiceState]{ID: r.ID, State: r.State.service(), Inputs: r.Inputs.service()})
+}
+
+// Create orders, or adopts what is ours already.
+func (*Vrack) Create(ctx context.Context, r infer.CreateRequest[VrackArgs]) (infer.CreateResponse[VrackState], error) {
+	made, err := createService(ctx, order.Vrack, infer.CreateRequest[ServiceArgs]{Name: r.Name, Inputs: r.Inputs.service(), DryRun: r.DryRun})
+	return infer.CreateResponse[VrackState]{ID: made.ID, Output: vrackState(made.Output)}, err
+}
+
+// Update resumes an unfinished order, or changes what may change.
+func (*Vrack) Update(ctx context.Context, r infer.UpdateRequest[VrackArgs, VrackState]) (infer.UpdateResponse[VrackState], error) {
+	made, err := updateService(ctx, order.Vrack, infer.UpdateRequest[ServiceArgs, ServiceState]{
+		ID: r.ID, State: r.State.service(), Inputs: r.Inputs.service(), DryRun: r.DryRun,
+	})
+	return infer.UpdateResponse[VrackState]{Output: vrackState(made.Output)}, err
+}
+
+// Read tells the truth about a vRack, and serves imports by service name or by "order/<id>".
+func (*Vrack) Read(ctx context.Context, r infer.ReadRequest[VrackArgs, VrackState]) (infer.ReadResponse[VrackArgs, VrackState], error) {
+	read, err := readService(ctx, order.Vrack, infer.ReadRequest[ServiceArgs, ServiceState]{ID: r.ID, Inputs: r.Inputs.service(), State: r.State.service()})
+	return infer.ReadResponse[VrackArgs, VrackState]{ID: read.ID, Inputs: vrackArgs(read.Inputs), State: vrackState(read.State)}, err
+}
+
+// Delete gives an empty vRack up. It costs nothing and OVH ends none without a mail that a person answers, so it stays in the account under its retired tag,
+// and the same name takes it back instead of ordering another.
+func (*Vrack) Delete(ctx context.Context, r infer.DeleteRequest[VrackState]) (infer.DeleteResponse, error) {
+	return infer.DeleteResponse{}, deleteService(ctx, order.Vrack, r.State.service())
+}
+
+// WireDependencies says what a preview knows: everything once the vRack is there.
+func (*Vrack) WireDependencies(f infer.FieldSelector, _ *VrackArgs, s *VrackState) {
+	f.OutputField(&s.Mark).AlwaysKnown()
+	if s.ServiceName != "" {
+		f.OutputField(s).AlwaysKnown()
 	}
 }

@@ -16,6 +16,7 @@ const (
 	InstallationToken     = "ovhmetal:index:Installation"
 	VPSInstallationToken  = "ovhmetal:index:VPSInstallation"
 	SSHKeyToken           = "ovhmetal:index:SSHKey"
+	VrackToken            = "ovhmetal:index:Vrack"
 	VrackAttachmentToken  = "ovhmetal:index:VrackAttachment"
 	BudgetToken           = "ovhmetal:index:Budget"
 	ReverseDNSToken       = "ovhmetal:index:ReverseDNS"
@@ -39,11 +40,12 @@ type OrderArgs struct {
 	MaxMonthly  pulumi.StringPtrInput   // most the stack agreed to pay a month, net of taxes, such as "164.99"; above it nothing is bought
 	MaxSetup    pulumi.StringPtrInput   // the same for the one-off set-up fee
 	DisplayName pulumi.StringPtrInput   // shown in OVH's manager; the logical name when empty; at most 50 characters
+	Adopt       pulumi.StringPtrInput   // name of a service that the account holds already and that is this node: nothing is ordered, it is marked as ours
 	Retired     pulumi.BoolPtrInput     // the stack gives this service up: only then may it be removed
 	Disposable  pulumi.BoolPtrInput     // a test stack: removing needs no Retired first
 	Renewal     pulumi.BoolPtrInput     // renewed by itself at each expiry; true when empty; false: OVH suspends it then, unless somebody pays by hand
-	Rescue      pulumi.BoolPtrInput     // boots a dedicated server that does not answer into OVH's rescue system, and back when it is taken away
-	RescueKey   pulumi.StringPtrInput   // public key that may log in to the rescue system as root
+	Rescue      pulumi.BoolPtrInput     // boots a service that does not answer into OVH's rescue system, and back when it is taken away
+	RescueKey   pulumi.StringPtrInput   // public key that may log in to a dedicated server's rescue system as root; that of a VPS has a password, which OVH mails
 }
 
 type orderArgs struct {
@@ -57,6 +59,7 @@ type orderArgs struct {
 	MaxMonthly  *string  `pulumi:"maxMonthly"`
 	MaxSetup    *string  `pulumi:"maxSetup"`
 	DisplayName *string  `pulumi:"displayName"`
+	Adopt       *string  `pulumi:"adopt"`
 	Retired     *bool    `pulumi:"retired"`
 	Disposable  *bool    `pulumi:"disposable"`
 	Renewal     *bool    `pulumi:"renewal"`
@@ -106,6 +109,7 @@ type InstallationArgs struct {
 	Hostname        pulumi.StringInput    // one label; set by the installer on servers, kept as information on VPS
 	SSHPublicKey    pulumi.StringInput    // authorized for the image's user
 	Generation      pulumi.IntInput       // 1 or more; raise it to wipe and install again
+	Adopt           pulumi.BoolPtrInput   // the service was not ordered by this stack: what runs on it is kept and taken for Generation
 	Partitions      []Partition           // of a dedicated server; empty: what the template has. Taken up by the next generation
 }
 
@@ -124,6 +128,7 @@ type installationArgs struct {
 	Hostname        string      `pulumi:"hostname"`
 	SSHPublicKey    string      `pulumi:"sshPublicKey"`
 	Generation      int         `pulumi:"generation"`
+	Adopt           *bool       `pulumi:"adopt"`
 	Partitions      []Partition `pulumi:"partitions"`
 }
 
@@ -179,6 +184,42 @@ type SSHKey struct {
 func NewSSHKey(ctx *pulumi.Context, name string, args *SSHKeyArgs, opts ...pulumi.ResourceOption) (*SSHKey, error) {
 	var r SSHKey
 	err := ctx.RegisterResource(SSHKeyToken, name, args, &r, opts...)
+	return &r, err
+}
+
+// VrackArgs describes a private network. It is free of charge, so there is nothing to agree to; a checkout that asks for money is refused.
+type VrackArgs struct {
+	DisplayName pulumi.StringPtrInput // shown in OVH's manager; the logical name when empty; at most 50 characters
+	Adopt       pulumi.StringPtrInput // name of a vRack that the account holds already and that is this one, such as "pn-1000001": nothing is ordered
+	Retired     pulumi.BoolPtrInput   // the stack gives it up: only then may it be removed
+	Disposable  pulumi.BoolPtrInput   // a test stack: removing needs no Retired first
+}
+
+type vrackArgs struct {
+	DisplayName *string `pulumi:"displayName"`
+	Adopt       *string `pulumi:"adopt"`
+	Retired     *bool   `pulumi:"retired"`
+	Disposable  *bool   `pulumi:"disposable"`
+}
+
+// ElementType tells the Pulumi runtime how to marshal VrackArgs.
+func (VrackArgs) ElementType() reflect.Type { return reflect.TypeFor[vrackArgs]() }
+
+// Vrack is a private network between dedicated servers.
+type Vrack struct {
+	pulumi.CustomResourceState
+
+	ServiceName pulumi.StringOutput `pulumi:"serviceName"` // "pn-1000001"
+	OrderID     pulumi.StringOutput `pulumi:"orderId"`     // empty for one that was adopted or imported
+	Mark        pulumi.StringOutput `pulumi:"mark"`        // the name under which cart, claim and vRack are found again
+	Phase       pulumi.StringOutput `pulumi:"phase"`       // where the order stands, see components/ovh/order
+	Status      pulumi.StringOutput `pulumi:"status"`      // ok once it is there
+}
+
+// NewVrack registers the order of a private network.
+func NewVrack(ctx *pulumi.Context, name string, args *VrackArgs, opts ...pulumi.ResourceOption) (*Vrack, error) {
+	var r Vrack
+	err := ctx.RegisterResource(VrackToken, name, args, &r, opts...)
 	return &r, err
 }
 

@@ -143,7 +143,11 @@ type ServiceView struct {
 	Leaving     bool              `json:"deleteAtExpiration"`
 	Renewed     bool              `json:"automaticRenewal"`
 	Boot        int64             `json:"bootId"`
-	Layout      []string          `json:"layout"` // partitions of the last installation, as they were asked for
+	Netboot     string            `json:"netboot"`    // what a VPS booted last: local or rescue
+	Aggregated  bool              `json:"aggregated"` // its interfaces are joined
+	Reverse     string            `json:"reverse"`    // of its address
+	Firewall    []string          `json:"firewall"`   // on or off, then its rules; empty: none
+	Layout      []string          `json:"layout"`     // partitions of the last installation, as they were asked for
 	Suspended   bool              `json:"suspended"`
 	Expires     time.Time         `json:"expires"`
 	Ended       bool              `json:"ended"`
@@ -159,7 +163,11 @@ func (s *Simulator) Services() []ServiceView {
 		v := s.st.Services[id]
 		view := ServiceView{
 			ID: id, Name: v.Name, Kind: v.Kind, Plan: v.Plan, Options: v.Options, Datacenter: v.Datacenter, Address: v.Address, Order: v.Order, DisplayName: v.DisplayName,
-			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Renewed: v.Renew.Automatic, Boot: v.BootID, Layout: v.Layout, Suspended: v.Suspended, Expires: v.Expires, Ended: !v.Ended.IsZero(),
+			Tags: map[string]string{}, OS: v.OS, Leaving: v.Renew.DeleteAtExpiration, Renewed: v.Renew.Automatic, Boot: v.BootID, Layout: v.Layout, Suspended: v.Suspended,
+			Expires: v.Expires, Ended: !v.Ended.IsZero(), Reverse: v.Reverse[v.Address.String()], Firewall: v.Firewall.view(),
+		}
+		if v.Kind == KindVPS {
+			view.Netboot = v.booted()
 		}
 		for _, key := range sortedKeys(v.Tags) {
 			view.Tags[key] = v.Tags[key]
@@ -169,7 +177,7 @@ func (s *Simulator) Services() []ServiceView {
 			view.Installed = &m
 		}
 		if v.Interface != nil {
-			view.Vrack = v.Interface.Vrack
+			view.Vrack, view.Aggregated = v.Interface.Vrack, v.Interface.Aggregate
 		}
 		for _, t := range s.st.Tasks {
 			if t.Service == id && t.Machine != nil {

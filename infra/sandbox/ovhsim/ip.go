@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -298,4 +299,23 @@ func (c *call) deleteRule() (any, error) {
 	out["state"] = "removalPending"
 	v.Firewall.Rules = slices.Delete(v.Firewall.Rules, at, at+1)
 	return out, nil
+}
+
+// view tells a firewall in one line for its switch and one for each rule.
+func (f *firewall) view() []string {
+	if f == nil {
+		return nil
+	}
+	out := []string{"off"}
+	if f.Enabled {
+		out[0] = "on"
+	}
+	for _, r := range f.Rules {
+		port := ""
+		if r.DestinationPort != nil {
+			port = strconv.Itoa(*r.DestinationPort)
+		}
+		out = append(out, strings.Join(strings.Fields(fmt.Sprint(r.Sequence, " ", r.Action, " ", r.Protocol, " ", r.Source, " ", port, " ", r.TCPOption)), " "))
+	}
+	return out
 }

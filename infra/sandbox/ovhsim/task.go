@@ -124,6 +124,8 @@ func (s *Simulator) finish(t *task, err error) {
 		}
 	case t.Function == olaGroup && err == nil:
 		v.Interface.Aggregate = true
+	case t.Function == "rebootVm" && err == nil:
+		v.Settings[booted] = v.Settings["netbootMode"]
 	case t.Function == olaUngroup && err == nil:
 		v.Interface.Aggregate = false
 	}

@@ -31,14 +31,24 @@ func vpsSize(code string) (cores, memory, disk int) {
 	return number("technical", "cpu", "cores"), number("technical", "memory", "size") * 1024, number("technical", "storage", "disks", "capacity")
 }
 
+// booted is the setting that keeps what a VPS booted last, which netbootMode tells only of the next time.
+const booted = "booted"
+
+func (v *service) booted() string {
+	if v.Settings[booted] == "rescue" {
+		return "rescue"
+	}
+	return "local"
+}
+
 func (c *call) vpsState(v *service) string {
 	switch {
-	case v.Settings["netbootMode"] == "rescue":
-		return "rescued"
 	case c.s.busy(v, "reinstallVm") != nil, c.s.busy(v, "deliverVm") != nil:
 		return "installing"
 	case c.s.busy(v, "rebootVm") != nil:
 		return "rebooting"
+	case v.booted() == "rescue":
+		return "rescued"
 	}
 	return "running"
 }
@@ -82,7 +92,15 @@ func (c *call) putVPS() (any, error) {
 				return nil, badRequest("Client::BadRequest", "[displayName] must be a string of at most 50 characters")
 			}
 			c.s.rename(v, name)
-		case "netbootMode", "keymap", "slaMonitoring":
+		case "netbootMode":
+			if in[key] != "local" && in[key] != "rescue" {
+				return nil, badRequest("Client::BadRequest", "[netbootMode] Given data (%v) does not belong to the VpsNetbootEnum enumeration", in[key])
+			}
+			if v.Settings[key] != in[key] {
+				c.s.newTask(v, "setNetboot", "Changing the boot mode")
+			}
+			v.Settings[key] = in[key]
+		case "keymap", "slaMonitoring":
 			v.Settings[key] = in[key]
 		}
 	}

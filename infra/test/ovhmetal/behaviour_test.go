@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/ovhsim"
 )
 
@@ -149,6 +150,7 @@ func TestDocumentsAndCancellation(t *testing.T) {
 	w.sim.SetDelays(ovhsim.Delays{Checking: 1 << 40})
 	expect(t, w.with(t, s, map[string]any{"waitMinutes": 0.005}, false).err, "is ordered, not delivered yet (")
 	id := w.sim.Books().Orders[0].ID
+	expect(t, w.with(t, s, map[string]any{"waitMinutes": 0.005}, false).err, "): OVH still checks it, which may take a day and may end in a question for documents; run pulumi up again, it goes on from here")
 	must(t, w.sim.SetOrderStatus(id, "documentsRequested"))
 	expect(t, w.with(t, s, nil, false).err, "OVH asks for documents before it delivers order 231")
 	must(t, w.sim.SetOrderStatus(id, "cancelled"))
@@ -167,10 +169,21 @@ func TestOutOfStock(t *testing.T) {
 	w, s := begin(t, serverNode("n", "", nil)...)
 	w.sim.SetStock("24rise03", "rbx", false)
 	expect(t, w.with(t, s, nil, false).err, "24rise03 is not available in rbx")
+	expect(t, w.with(t, s, nil, false).err, "; it is out of stock: run again later, or choose another data centre or plan in the stack")
 	if n := len(s.state); n != 0 {
 		t.Errorf("the state holds %d resources of an order that was never placed", n)
 	}
 	w.sim.SetStock("24rise03", "rbx", true)
+	// The last one goes between the dry run and the checkout.
+	if _, err := w.sim.Fault(ovhsim.Fault{Kind: ovhsim.OutOfStock, Method: "POST", Path: "/order/cart/{cartId}/checkout", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r := w.with(t, s, nil, false)
+	expect(t, r.err, "n-server: nothing was bought: POST /order/cart/")
+	expect(t, r.err, "; it is out of stock: run again later, or choose another data centre or plan in the stack")
+	if carts, err := w.client(t).Carts(t.Context(), ""); err != nil || len(carts) != 0 || len(s.state) != 0 {
+		t.Errorf("carts %v, %v, state %v; want nothing left", carts, err, s.state)
+	}
 	must(t, w.with(t, s, nil, false).err)
 	expectOrders(t, w, 1, 183.98)
 }
@@ -269,7 +282,7 @@ func TestHackedIsSaid(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	w, s := begin(t, serverNode("n", "", nil)...)
 	w.sim.SetCredential("", "", []ovhsim.Rule{{Method: "GET", Path: "/*"}})
-	expect(t, w.with(t, s, nil, false).err, "POST /order/cart: the credential may not do this (This call has not been granted); grant the access rule POST /order/cart to the consumer key, or make a new key when it expired")
+	expect(t, w.with(t, s, nil, false).err, "POST /order/cart: the credential may not do this (This call has not been granted); grant the access rule POST /order/cart to the consumer key, or make a new key when it expired (havre ovh rules prints all that is needed)")
 	w.sim.SetCredential("expired", "", nil)
 	expect(t, w.with(t, s, nil, true).err, "the credential may not do this (This credential is not valid)")
 }
@@ -320,19 +333,23 @@ func TestForeignServerIsNeverWiped(t *testing.T) {
 	must(t, w.up(t, s).err)
 	service := s.state["n-server"].Outputs["serviceName"].StringValue()
 	client := w.client(t)
-	found, err := client.Service(t.Context(), false, service)
+	found, err := client.Service(t.Context(), order.Dedicated, service)
 	must(t, err)
 	must(t, client.Untag(t.Context(), found.IAM.URN, "havre.generation"))
 	delete(s.state, "n-installation")
-	expect(t, w.with(t, s, nil, false).err, service+" was not delivered to this stack's order, so it is never wiped by a first installation; to keep what runs on it import the installation: pulumi import ovhmetal:index:Installation <name> "+service)
+	expect(t, w.with(t, s, nil, false).err, service+" does not say what its disks hold (tag havre.generation), so it is never wiped by a first installation; to keep what runs on it say so in the stack (Adopt), or import it: pulumi import ovhmetal:index:Installation n-installation "+service)
 }
 
 // TestRulesAreEnough runs a whole life with no more than the published access rules.
 func TestRulesAreEnough(t *testing.T) {
-	program := append(serverNode("a", "pn-1000001", nil), vpsNode("b", nil)...)
+	program := append(serverNode("a", "pn-1000001", nil), vpsNode("b", map[string]any{"rescue": true})...)
 	program = append(program, serverNode("n", "", map[string]any{"rescue": true, "renewal": false})...)
 	program = append(program, bill("500", []string{"a", "n"}, []string{"b"}), wall(nil, rule("deny", "ipv4", nil)),
-		beside("ReverseDNS", "n-reverse", "address", "address", map[string]any{"reverse": "n.example.net"}), beside("Aggregation", "n-aggregation", "serviceName", "serviceName", nil))
+		beside("ReverseDNS", "n-reverse", "address", "address", map[string]any{"reverse": "n.example.net"}), beside("Aggregation", "n-aggregation", "serviceName", "serviceName", nil),
+		network(nil), declared{"SSHKey", "ops-key", func(map[string]resource.PropertyMap) resource.PropertyMap {
+			return props(map[string]any{"keyName": "ops", "publicKey": publicKey})
+		}})
+	program = append(program, inNetwork("p", nil)...)
 	w, s := begin(t, program...)
 	var rules []ovhsim.Rule
 	for _, r := range api.Rules() {
@@ -343,5 +360,6 @@ func TestRulesAreEnough(t *testing.T) {
 	if _, err := s.refresh(mustProcess(t, w)); err != nil {
 		t.Fatal(err)
 	}
+	must(t, w.up(t, &stack{program: program, state: map[string]entry{}}).err)
 	must(t, s.destroy(mustProcess(t, w)))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -105,6 +106,18 @@ func (w *world) said(what string) bool {
 	return strings.Contains(strings.Join(w.lines, "\n"), what)
 }
 
+// eventually waits for what OVH does by and by.
+func (w *world) eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for range 2000 {
+		if is() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("never: %s", what)
+}
+
 // process starts a plugin process.
 func (w *world) process(line *wire, config map[string]any) (rpc.ResourceProviderServer, error) {
 	if line.next == nil {
@@ -172,10 +185,11 @@ type entry struct {
 type stack struct {
 	program []declared
 	state   map[string]entry
+	former  []declared // everything that any program of it declared, in that order
 }
 
 func (s *stack) clone() *stack {
-	c := &stack{program: s.program, state: map[string]entry{}}
+	c := &stack{program: s.program, state: map[string]entry{}, former: s.former}
 	for k, v := range s.state {
 		c.state[k] = v
 	}
@@ -249,7 +263,11 @@ func (s *stack) runIn(ctx context.Context, server rpc.ResourceProviderServer, pr
 		if broken[node] {
 			continue
 		}
-		out, changed, err := s.step(ctx, server, d, d.inputs(outputs), preview)
+		inputs := d.inputs(outputs)
+		if !preview && inputs.ContainsUnknowns() {
+			continue // what it depends on failed, and is in the report
+		}
+		out, changed, err := s.step(ctx, server, d, inputs, preview)
 		if changed {
 			r.changed = append(r.changed, d.name)
 		}
@@ -260,7 +278,54 @@ func (s *stack) runIn(ctx context.Context, server rpc.ResourceProviderServer, pr
 		}
 		outputs[d.name] = out
 	}
+	if r.err == nil {
+		s.prune(ctx, server, preview, &r)
+	}
 	return r
+}
+
+// prune removes what the program does not declare any more, in reverse order. It ends at the first error.
+func (s *stack) prune(ctx context.Context, server rpc.ResourceProviderServer, preview bool, r *report) {
+	declares := func(list []declared, name string) bool {
+		return slices.ContainsFunc(list, func(d declared) bool { return d.name == name })
+	}
+	for _, d := range s.program {
+		if !declares(s.former, d.name) {
+			s.former = append(slices.Clip(s.former), d)
+		}
+	}
+	for i := len(s.former) - 1; i >= 0; i-- {
+		d := s.former[i]
+		if _, ok := s.state[d.name]; !ok || declares(s.program, d.name) {
+			continue
+		}
+		r.changed = append(r.changed, d.name)
+		if preview {
+			continue
+		}
+		if err := s.remove(ctx, server, d); err != nil {
+			r.err = err
+			return
+		}
+	}
+}
+
+// remove deletes one resource.
+func (s *stack) remove(ctx context.Context, server rpc.ResourceProviderServer, d declared) error {
+	old := s.state[d.name]
+	state, err := marshal(old.Outputs)
+	if err != nil {
+		return err
+	}
+	inputs, err := marshal(old.Inputs)
+	if err != nil {
+		return err
+	}
+	if _, err := server.Delete(ctx, &rpc.DeleteRequest{Id: old.ID, Urn: d.urn(), Properties: state, OldInputs: inputs}); err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	delete(s.state, d.name)
+	return nil
 }
 
 func (s *stack) step(ctx context.Context, server rpc.ResourceProviderServer, d declared, raw resource.PropertyMap, preview bool) (resource.PropertyMap, bool, error) {
@@ -412,22 +477,12 @@ func (s *stack) refresh(server rpc.ResourceProviderServer) ([]string, error) {
 func (s *stack) destroy(server rpc.ResourceProviderServer) error {
 	for i := len(s.program) - 1; i >= 0; i-- {
 		d := s.program[i]
-		old, ok := s.state[d.name]
-		if !ok {
+		if _, ok := s.state[d.name]; !ok {
 			continue
 		}
-		state, err := marshal(old.Outputs)
-		if err != nil {
+		if err := s.remove(context.Background(), server, d); err != nil {
 			return err
 		}
-		inputs, err := marshal(old.Inputs)
-		if err != nil {
-			return err
-		}
-		if _, err := server.Delete(context.Background(), &rpc.DeleteRequest{Id: old.ID, Urn: d.urn(), Properties: state, OldInputs: inputs}); err != nil {
-			return fmt.Errorf("%s: %w", d.name, err)
-		}
-		delete(s.state, d.name)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/ovhsim"
 )
 
@@ -204,6 +205,36 @@ func TestAggregation(t *testing.T) {
 	}
 }
 
+// TestAggregationInAVrack joins and parts the interfaces of a server that is plugged into a vRack: it stays plugged. Where OVH would unplug it, a refresh sees
+// that and the next run plugs it in again.
+func TestAggregationInAVrack(t *testing.T) {
+	joined := beside("Aggregation", "n-aggregation", "serviceName", "serviceName", nil)
+	w, s := begin(t, append(serverNode("n", "pn-1000001", nil), joined)...)
+	must(t, w.up(t, s).err)
+	holds := func(aggregated bool, vrack string) {
+		t.Helper()
+		if v := w.view(t, s.state["n-server"].ID); v.Aggregated != aggregated || v.Vrack != vrack {
+			t.Errorf("joined %v in %q, want %v in %q", v.Aggregated, v.Vrack, aggregated, vrack)
+		}
+	}
+	holds(true, "pn-1000001")
+	quiet(t, w, s)
+	s.program = s.program[:3]
+	if r := w.up(t, s); r.err != nil || strings.Join(r.changed, ",") != "n-aggregation" {
+		t.Errorf("the run changes %v, %v", r.changed, r.err)
+	}
+	holds(false, "pn-1000001")
+	quiet(t, w, s)
+
+	must(t, w.client(t).VrackDetach(t.Context(), "pn-1000001", s.state["n-vrack"].Outputs["interfaceId"].StringValue()))
+	w.eventually(t, "the interface is out of the vRack", func() bool { return w.view(t, s.state["n-server"].ID).Vrack == "" })
+	if drift, err := s.refresh(mustProcess(t, w)); err != nil || strings.Join(drift, ",") != "n-vrack gone" {
+		t.Errorf("a refresh changes %v, %v", drift, err)
+	}
+	must(t, w.up(t, s).err)
+	holds(false, "pn-1000001")
+}
+
 // TestRescue boots a server into the rescue system and back; an unchanged stack boots nothing.
 func TestRescue(t *testing.T) {
 	w, s := begin(t, serverNode("n", "", nil)...)
@@ -240,8 +271,38 @@ func TestRescue(t *testing.T) {
 	if v := w.view(t, service); v.Tags["havre.boot"] != "" || v.Boot != 1 || v.Installs != 1 {
 		t.Errorf("boots %d, tags %v, %d installations; want its disks as they were", v.Boot, v.Tags, v.Installs)
 	}
+}
+
+// TestRescueOfAVPS does the same to a VPS, which has no key there: OVH mails a password.
+func TestRescueOfAVPS(t *testing.T) {
+	w, s := begin(t, vpsNode("n", nil)...)
+	must(t, w.up(t, s).err)
+	service := s.state["n-server"].ID
+	state := func(want, tag string) {
+		t.Helper()
+		v, err := w.client(t).Service(t.Context(), order.VPS, service)
+		must(t, err)
+		if v.State != want || v.IAM.Tags["havre.boot"] != tag {
+			t.Errorf("state %q, tags %v; want %s", v.State, v.IAM.Tags, want)
+		}
+	}
+	state("running", "")
 	s.program = vpsNode("n", map[string]any{"rescue": true})
-	expect(t, w.with(t, &stack{program: s.program, state: map[string]entry{}}, nil, true).err, "rescue is for dedicated servers only: boot a VPS into its rescue system in OVH's manager")
+	must(t, w.up(t, s).err)
+	state("rescued", "rescue")
+	if want := service + " reboots from its rescue system"; !w.said(want) {
+		t.Errorf("it does not say %q", want)
+	}
+	quiet(t, w, s)
+	s.program = vpsNode("n", nil)
+	if _, err := w.sim.Fault(ovhsim.Fault{Kind: ovhsim.DropAfter, Method: "POST", Path: "/vps/{serviceName}/reboot", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, w.up(t, s).err)
+	state("running", "")
+	quiet(t, w, s)
+	s.program = vpsNode("n", map[string]any{"rescue": true, "rescueKey": publicKey})
+	expect(t, w.with(t, s, nil, true).err, "rescueKey is for dedicated servers only: OVH mails a password for the rescue system of a VPS; leave it out")
 }
 
 // TestPartitions installs with a layout of the stack's own.

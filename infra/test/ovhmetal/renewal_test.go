@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/ovhsim"
 )
 
@@ -171,10 +172,10 @@ func TestTerminationByHandIsTakenBack(t *testing.T) {
 	w, s := endless(t, serverNode("n", "", nil))
 	must(t, w.up(t, s).err)
 	service := s.state["n-server"].Outputs["serviceName"].StringValue()
-	info, err := w.client(t).ServiceInfo(t.Context(), false, service)
+	info, err := w.client(t).ServiceInfo(t.Context(), order.Dedicated, service)
 	must(t, err)
 	info.Renew.DeleteAtExpiration = true
-	must(t, w.client(t).SetRenew(t.Context(), false, service, info.Renew))
+	must(t, w.client(t).SetRenew(t.Context(), order.Dedicated, service, info.Renew))
 	if _, err := s.refresh(mustProcess(t, w)); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func TestChangedPlanIsNotAdopted(t *testing.T) {
 	must(t, w.with(t, s, nil, false).err)
 	other.state = map[string]entry{}
 	service := s.state["n-server"].Outputs["serviceName"].StringValue()
-	expect(t, w.with(t, other, nil, true).err, "n-server: "+service+" carries the mark of this node and is plan vps-2027-model2, but the stack wants vps-2027-model3: "+
+	expect(t, w.with(t, other, nil, true).err, "n-server: "+service+" is held for this node and is plan vps-2027-model2, but the stack wants vps-2027-model3: "+
 		"nothing replaces a bought server; set the plan back to vps-2027-model2, or give the new server a new node name")
 	expectLive(t, w, 1)
 }

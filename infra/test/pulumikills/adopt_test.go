@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/ovhsim"
 )
 
-// bought is a world whose six orders are delivered and installed.
+// bought is a world whose orders are delivered and installed.
 func bought(t *testing.T, stack string) (*world, *copyOfState, picture) {
 	t.Helper()
 	w := newWorld(t)
@@ -79,7 +80,7 @@ func TestImport(t *testing.T) {
 				})
 				must(t, err)
 				for _, v := range w.living() {
-					service, err := client.Service(t.Context(), v.Kind == ovhsim.KindVPS, v.Name)
+					service, err := client.Service(t.Context(), order.Kind(v.Kind), v.Name)
 					must(t, err)
 					for key := range v.Tags {
 						must(t, client.Untag(t.Context(), service.IAM.URN, key))
@@ -89,6 +90,10 @@ func TestImport(t *testing.T) {
 			var list []imported
 			for _, v := range w.living() {
 				node := v.DisplayName
+				if v.Kind == string(order.Vrack) {
+					list = append(list, imported{Type: "ovhmetal:index:Vrack", Name: node, ID: v.Name})
+					continue
+				}
 				if v.Kind == ovhsim.KindVPS {
 					list = append(list,
 						imported{Type: "havre:ovh:VPS", Name: node, Component: true},
@@ -120,6 +125,13 @@ func TestImport(t *testing.T) {
 			}
 			if got := w.sim.Books(); got.Live != want.live || got.SpentWithoutTax != want.spent {
 				t.Errorf("%d orders, %.2f spent; want %d and %.2f", got.Live, got.SpentWithoutTax, want.live, want.spent)
+			}
+			if foreign { // the state is lost before any run has marked them: nothing is bought a second time
+				orders := w.sim.Books().Count
+				out, err := w.newCopy(t, "c", "a third").up()
+				if err == nil || !strings.Contains(out, "nothing was ordered, because the account holds what may be this node already") || w.sim.Books().Count != orders {
+					t.Errorf("up on a lost state of unmarked services: %v, %d orders, %d before\n%s", err, w.sim.Books().Count, orders, out)
+				}
 			}
 			said, settled := c.settle(t)
 			if wrong := c.wrongAfterImport(t, foreign); !settled || len(wrong) > 0 {

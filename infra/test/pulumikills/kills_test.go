@@ -92,8 +92,8 @@ func faultless(t testing.TB) (picture, int64) {
 		t.Fatalf("undisturbed run: %q", wrong)
 	}
 	p := c.picture(t)
-	if p.live != 6 || p.services != 6 || p.spent != 3*183.98+3*8.49 {
-		t.Fatalf("undisturbed run: %d orders, %d services, %.2f spent; want 6, 6 and %.2f", p.live, p.services, p.spent, 3*183.98+3*8.49)
+	if p.live != 7 || p.services != 7 || p.spent != 3*183.98+3*8.49 {
+		t.Fatalf("undisturbed run: %d orders, %d services, %.2f spent; want 7, 7 and %.2f", p.live, p.services, p.spent, 3*183.98+3*8.49)
 	}
 	return p, calls
 }
@@ -140,7 +140,7 @@ func one(t *testing.T, number int, want picture, calls int64) (v verdict, blows 
 	return v, blows
 }
 
-// TestKills kills `pulumi up` at random calls of a run over six orders.
+// TestKills kills `pulumi up` at random calls of a run over six orders and the one of their vRack.
 func TestKills(t *testing.T) {
 	want, calls := faultless(t)
 	var mu sync.Mutex

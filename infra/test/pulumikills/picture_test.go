@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/ovhsim"
 )
 
@@ -45,8 +46,8 @@ func (c *copyOfState) export(t testing.TB) exported {
 // How a service came to the state is history, and differs after a kill: by its own order, or by its mark. Where it is is chance: names and addresses
 // are given in the order of delivery. They are checked against the account instead, see holds.
 var (
-	history = []string{"orderId", "cartId", "since", "setupPrice", "availability", "imported"}
-	chance  = []string{"serviceName", "address", "hostKey", "mac", "privateMac", "interfaceId"}
+	history = []string{"orderId", "cartId", "since", "setupPrice", "availability", "imported", "unmarked"}
+	chance  = []string{"serviceName", "vrack", "address", "hostKey", "mac", "privateMac", "interfaceId"}
 )
 
 // picture is what the account and the state look like in the end, less history and chance.
@@ -61,6 +62,12 @@ func (c *copyOfState) picture(t testing.TB) picture {
 	books := c.w.sim.Books()
 	p := picture{live: books.Live, spent: books.SpentWithoutTax}
 	var lines []string
+	networks := map[string]string{}
+	for _, v := range c.w.living() {
+		if v.Kind == string(order.Vrack) {
+			networks[v.Name] = " in " + v.DisplayName
+		}
+	}
 	for _, v := range c.w.living() {
 		p.services++
 		installed := ""
@@ -70,7 +77,11 @@ func (c *copyOfState) picture(t testing.TB) picture {
 				installed += " " + v.Installed.Hostname
 			}
 		}
-		lines = append(lines, fmt.Sprint(v.Kind, " ", v.Plan, v.Options, v.Datacenter, v.DisplayName, v.Tags["havre.mark"], v.Tags["havre.generation"], v.Vrack, v.Leaving, v.Installs, installed))
+		plugged := "" // the name of a vRack is chance
+		if v.Vrack != "" {
+			plugged = networks[v.Vrack]
+		}
+		lines = append(lines, fmt.Sprint(v.Kind, " ", v.Plan, v.Options, v.Datacenter, v.DisplayName, v.Tags["havre.mark"], v.Tags["havre.generation"], plugged, v.Leaving, v.Installs, installed))
 	}
 	slices.Sort(lines) // services stand in the order of delivery
 	if !books.Balanced {
@@ -102,9 +113,11 @@ func (c *copyOfState) picture(t testing.TB) picture {
 	return p
 }
 
-// living lists the servers and VPS of the account.
+// living lists what the account holds, but for the vRacks that it began with.
 func (w *world) living() []ovhsim.ServiceView {
-	return slices.DeleteFunc(w.sim.Services(), func(v ovhsim.ServiceView) bool { return v.Kind == "vrack" || v.Ended })
+	return slices.DeleteFunc(w.sim.Services(), func(v ovhsim.ServiceView) bool {
+		return v.Ended || v.Name == ovhsim.FirstVrack || v.Name == ovhsim.SecondVrack
+	})
 }
 
 // holds says what is wrong between account and state: each living service must be held by the one node whose mark it carries, at its address.
@@ -112,7 +125,7 @@ func (c *copyOfState) holds(t testing.TB) []string {
 	held := map[string]resourceState{}
 	var wrong []string
 	for _, r := range c.export(t).Deployment.Resources {
-		if r.Type != "ovhmetal:index:Server" && r.Type != "ovhmetal:index:VPS" {
+		if r.Type != "ovhmetal:index:Server" && r.Type != "ovhmetal:index:VPS" && r.Type != "ovhmetal:index:Vrack" {
 			continue
 		}
 		name, _ := r.Outputs["serviceName"].(string)
@@ -123,11 +136,16 @@ func (c *copyOfState) holds(t testing.TB) []string {
 	}
 	for _, v := range c.w.living() {
 		r, ok := held[v.Name]
+		address := "" // a vRack has none
+		if v.Address.IsValid() {
+			address = v.Address.String()
+		}
+		at, _ := r.Outputs["address"].(string)
 		switch {
 		case !ok:
 			wrong = append(wrong, fmt.Sprintf("service %s is in no state", v.Name))
-		case r.Outputs["mark"] != v.Tags["havre.mark"] || r.Outputs["address"] != v.Address.String():
-			wrong = append(wrong, fmt.Sprintf("service %s with mark %s at %s is held as %v at %v", v.Name, v.Tags["havre.mark"], v.Address, r.Outputs["mark"], r.Outputs["address"]))
+		case r.Outputs["mark"] != v.Tags["havre.mark"] || at != address:
+			wrong = append(wrong, fmt.Sprintf("service %s with mark %s at %s is held as %v at %v", v.Name, v.Tags["havre.mark"], address, r.Outputs["mark"], at))
 		}
 		delete(held, v.Name)
 	}

@@ -1,5 +1,5 @@
-// Command program is what infra/test/pulumikills runs under Pulumi: six orders, three dedicated servers in a vRack and three VPS, each with its
-// installation. Three and three are equal, so that only their marks tell whose an order is.
+// Command program is what infra/test/pulumikills runs under Pulumi: six orders that are paid for, three dedicated servers and three VPS, each with
+// its installation, and the order of the vRack that the servers are in. Three and three are equal, so that only their marks tell whose an order is.
 package main
 
 import (
@@ -15,9 +15,13 @@ const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUnderTestUnderTestUnder
 
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
+		private, err := ovh.NewVrack(ctx, "private-network", ovh.VrackArgs{})
+		if err != nil {
+			return err
+		}
 		for i := range 3 {
 			server := ovh.Args{
-				Kind: ovh.Dedicated, Offer: ovh.Offer{PlanCode: "24rise03", Datacenter: "rbx"}, Vrack: "pn-1000001",
+				Kind: ovh.Dedicated, Offer: ovh.Offer{PlanCode: "24rise03", Datacenter: "rbx"}, Vrack: private.ServiceName,
 				SSHPublicKey: pulumi.String(publicKey),
 			}
 			if _, err := ovh.New(ctx, fmt.Sprintf("rbx-worker-%d", i+1), server); err != nil {
