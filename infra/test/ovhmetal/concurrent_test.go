@@ -152,7 +152,7 @@ func TestTwoRunsOneServer(t *testing.T) {
 	for _, machines := range []int{1, 2} {
 		for round := range 15 {
 			t.Run(fmt.Sprintf("%d machines %d", machines, round), func(t *testing.T) {
-				w, a := begin(t, scenarios["server"]()...)
+				w, a := begin(t, faultServer(nil)...)
 				b := a.clone()
 				other := &world{sim: w.sim, server: w.server, cache: w.cache}
 				if machines == 2 {
@@ -199,7 +199,7 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestOrphanAtTheCheckout kills pulumi while its plugin stands at the checkout and lives on; the next run begins beside it.
 func TestOrphanAtTheCheckout(t *testing.T) {
-	w, orphaned := begin(t, scenarios["server"]()...)
+	w, orphaned := begin(t, faultServer(nil)...)
 	fresh := orphaned.clone()
 	g := &gate{next: http.DefaultTransport, reached: make(chan struct{}), open: make(chan struct{})}
 	var wait sync.WaitGroup
@@ -207,8 +207,7 @@ func TestOrphanAtTheCheckout(t *testing.T) {
 	<-g.reached
 	var r report
 	wait.Go(func() { r = together(t, w, &wire{}, []*stack{fresh})[0] })
-	for !w.said("another order of this account is being placed, waiting for it") {
-	}
+	w.eventually(t, "the second run waits for the first", func() bool { return w.said("another order of this account is being placed, waiting for it") })
 	close(g.open)
 	wait.Wait()
 	must(t, r.err)

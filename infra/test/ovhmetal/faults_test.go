@@ -4,8 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ func (b blow) String() string {
 
 // trial is one case: blows for the first runs, one each, then runs without any until the stack is settled.
 type trial struct {
-	scenario  string
+	scenario  scenario
 	blows     []blow
 	elsewhere bool // each run comes from another machine: nothing but the account and the state is kept
 }
@@ -50,57 +51,11 @@ func (c trial) String() string {
 	for _, b := range c.blows {
 		list = append(list, b.String())
 	}
-	s := c.scenario + ": " + strings.Join(list, ", then ")
+	s := c.scenario.name + ": " + strings.Join(list, ", then ")
 	if c.elsewhere {
 		s += ", each run from another machine"
 	}
 	return s
-}
-
-var scenarios = map[string]func() []declared{
-	"server": func() []declared {
-		return serverNode("rbx-worker-1", "pn-1000001", map[string]any{"maxMonthly": "91.99", "maxSetup": "91.99"})
-	},
-	"vps": func() []declared { return vpsNode("gra-control-1", map[string]any{"maxMonthly": "8.49"}) },
-}
-
-// picture is what the account and the state look like in the end, less what numbers and names chance to be.
-type picture struct {
-	live, services int
-	spent          float64
-	lines          string
-}
-
-func paint(w *world, s *stack) picture {
-	books := w.sim.Books()
-	var p picture
-	p.live, p.spent = books.Live, books.SpentWithoutTax
-	var lines []string
-	for _, v := range w.sim.Services() {
-		if v.Kind == "vrack" || v.Ended {
-			continue
-		}
-		p.services++
-		installed := ""
-		if v.Installed != nil {
-			installed = v.Installed.OS + " " + strings.Join(v.Installed.AuthorizedKeys, ",")
-			if v.Kind == "dedicated" { // a VPS takes its host name from its service's name, which is never the same twice
-				installed += " " + v.Installed.Hostname
-			}
-		}
-		lines = append(lines, fmt.Sprint(v.Kind, v.Plan, v.Options, v.DisplayName, v.Tags["havre.mark"], v.Tags["havre.generation"], v.Vrack, v.Leaving, v.Installs, installed))
-	}
-	names := make([]string, 0, len(s.state))
-	for name := range s.state {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		e := s.state[name]
-		lines = append(lines, fmt.Sprint(name, e.Incomplete, e.Outputs["phase"], e.Outputs["status"], e.Outputs["installedGeneration"], e.Outputs["vrack"], e.Outputs["monthlyPrice"]))
-	}
-	p.lines = strings.Join(lines, "\n")
-	return p
 }
 
 // verdict counts what went wrong in one case.
@@ -110,13 +65,12 @@ type verdict struct {
 }
 
 func (c trial) run(t testing.TB, want picture) verdict {
-	w := newWorld(t, ovhsim.Options{Seed: 1})
+	w, s := c.scenario.stage(t, ovhsim.Options{Seed: 1})
 	defer func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	s := &stack{program: scenarios[c.scenario](), state: map[string]entry{}}
 	var v verdict
 	var history []string
 	settled := false
@@ -160,7 +114,7 @@ func (c trial) run(t testing.TB, want picture) verdict {
 		if r.err != nil {
 			history = append(history, r.err.Error())
 			if strings.Contains(r.err.Error(), "accept it by changing the node's data centre to") {
-				s.accept(w)
+				s.program = c.scenario.program(w.delivered())
 			}
 			if strings.Contains(r.err.Error(), "was placed but is not paid") {
 				w.lapse(t)
@@ -187,7 +141,7 @@ func (s *stack) keepOnlyFinished(before *stack, r report) {
 	if r.err == nil {
 		return
 	}
-	for _, d := range s.program {
+	for _, d := range slices.Concat(s.program, s.former) {
 		if !strings.Contains(r.err.Error(), d.name+":") {
 			continue
 		}
@@ -210,21 +164,21 @@ func (w *world) lapse(t testing.TB) {
 	}
 }
 
-// accept takes the data centre where OVH really delivered, as the error asks for.
-func (s *stack) accept(w *world) {
+// delivered is the data centre where OVH really delivered, as the error asks the stack to accept it.
+func (w *world) delivered() map[string]any {
 	for _, v := range w.sim.Services() {
-		if v.Kind == "vrack" || v.Ended {
-			continue
-		}
-		if v.Kind == "vps" {
-			s.program = vpsNode("gra-control-1", map[string]any{"maxMonthly": "8.49", "datacenter": strings.ToUpper(v.Datacenter)})
-		} else {
-			s.program = serverNode("rbx-worker-1", "pn-1000001", map[string]any{"maxMonthly": "91.99", "maxSetup": "91.99", "datacenter": v.Datacenter})
+		switch {
+		case !chosen(v):
+		case v.Kind == ovhsim.KindVPS:
+			return map[string]any{"datacenter": strings.ToUpper(v.Datacenter)}
+		default:
+			return map[string]any{"datacenter": v.Datacenter}
 		}
 	}
+	return nil
 }
 
-// holds says whether every living service is in the state.
+// holds says whether every living service is in the state, but for those that the stack gave up.
 func (s *stack) holds(w *world) bool {
 	known := map[string]bool{}
 	for _, e := range s.state {
@@ -233,7 +187,7 @@ func (s *stack) holds(w *world) bool {
 		}
 	}
 	for _, v := range w.sim.Services() {
-		if v.Kind != "vrack" && !v.Ended && !known[v.Name] {
+		if chosen(v) && v.Tags["havre.retired"] == "" && !known[v.Name] {
 			return false
 		}
 	}
@@ -241,60 +195,84 @@ func (s *stack) holds(w *world) bool {
 }
 
 // faultless runs a scenario without faults: the picture to compare with, how many calls it takes, and which routes they are.
-func faultless(t *testing.T, scenario string) (picture, int, []string) {
-	w := newWorld(t, ovhsim.Options{})
+func faultless(t *testing.T, sc scenario) (picture, int, []string) {
+	w, s := sc.stage(t, ovhsim.Options{})
 	defer func() { must(t, w.close()) }()
-	s := &stack{program: scenarios[scenario](), state: map[string]entry{}}
+	before := len(w.sim.Requests())
 	line := &wire{}
 	server, err := w.process(line, nil)
 	must(t, err)
 	must(t, s.run(server, false).err)
 	routes := map[string]bool{}
-	for _, r := range w.sim.Requests() {
+	for _, r := range w.sim.Requests()[before:] {
 		routes[r.Method+" "+r.Route] = true
 	}
-	list := make([]string, 0, len(routes))
-	for r := range routes {
-		list = append(list, r)
+	if r := s.run(server, true); r.err != nil || len(r.changed) > 0 {
+		t.Fatalf("%s: a second run changes %v, %v", sc.name, r.changed, r.err)
 	}
-	sort.Strings(list)
-	return paint(w, s), line.calls, list
+	return paint(w, s), line.calls, slices.Sorted(maps.Keys(routes))
+}
+
+// spoils says whether a fault is of the call itself; the others are of what OVH sells.
+func spoils(kind ovhsim.Kind) bool {
+	return !slices.Contains([]ovhsim.Kind{ovhsim.OutOfStock, ovhsim.PriceChanged, ovhsim.OrderCancelled, ovhsim.OtherDatacentre}, kind)
 }
 
 func trials(t *testing.T) (map[string]picture, []trial) {
 	pictures := map[string]picture{}
-	kinds := append(ovhsim.Kinds(), killBefore, killAfter)
+	all := append(ovhsim.Kinds(), killBefore, killAfter)
 	var list []trial
 	random := rand.New(rand.NewPCG(*faultsSeed, 2))
-	calls := map[string]int{}
-	for _, scenario := range []string{"server", "vps"} {
-		want, n, routes := faultless(t, scenario)
-		pictures[scenario], calls[scenario] = want, n
-		for _, kind := range kinds {
+	calls, kinds := map[string]int{}, map[string][]ovhsim.Kind{}
+	for _, sc := range scenarios() {
+		want, n, routes := faultless(t, sc)
+		pictures[sc.name], calls[sc.name] = want, n
+		for _, kind := range all {
+			if !sc.orders && !spoils(kind) {
+				continue
+			}
+			kinds[sc.name] = append(kinds[sc.name], kind)
 			for nth := 1; nth <= n; nth++ {
-				list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, nth: nth}}})
+				list = append(list, trial{scenario: sc, blows: []blow{{kind: kind, nth: nth}}})
 			}
 			if kind == killBefore || kind == killAfter {
 				for nth := 1; nth <= n; nth++ {
-					list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, nth: nth}}, elsewhere: true})
+					list = append(list, trial{scenario: sc, blows: []blow{{kind: kind, nth: nth}}, elsewhere: true})
 				}
 				continue
 			}
 			for _, route := range routes {
-				list = append(list, trial{scenario: scenario, blows: []blow{{kind: kind, route: route}}})
+				list = append(list, trial{scenario: sc, blows: []blow{{kind: kind, route: route}}})
 			}
 		}
 	}
+	var weighed []scenario
+	for _, sc := range scenarios() {
+		for range sc.weight {
+			weighed = append(weighed, sc)
+		}
+	}
 	for range 800 {
-		scenario := []string{"server", "vps"}[random.IntN(2)]
-		pick := func() blow { return blow{kind: kinds[random.IntN(len(kinds))], nth: 1 + random.IntN(calls[scenario])} }
-		list = append(list, trial{scenario: scenario, blows: []blow{pick(), pick()}, elsewhere: random.IntN(2) == 0})
+		sc := weighed[random.IntN(len(weighed))]
+		pick := func() blow {
+			return blow{kind: kinds[sc.name][random.IntN(len(kinds[sc.name]))], nth: 1 + random.IntN(calls[sc.name])}
+		}
+		list = append(list, trial{scenario: sc, blows: []blow{pick(), pick()}, elsewhere: random.IntN(2) == 0})
 	}
 	if !*faultsAll {
-		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		list = list[:120]
+		list = sample(list, random)
 	}
 	return pictures, list
+}
+
+// sample takes four trials of each scenario for each unit of its weight.
+func sample(list []trial, random *rand.Rand) []trial {
+	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	taken := map[string]int{}
+	return slices.DeleteFunc(list, func(c trial) bool {
+		taken[c.scenario.name]++
+		return taken[c.scenario.name] > 4*c.scenario.weight
+	})
 }
 
 func TestFaults(t *testing.T) {
@@ -308,7 +286,7 @@ func TestFaults(t *testing.T) {
 		go func() {
 			defer wait.Done()
 			for c := range work {
-				v := c.run(t, pictures[c.scenario])
+				v := c.run(t, pictures[c.scenario.name])
 				mu.Lock()
 				cases++
 				for _, x := range []struct {
