@@ -113,6 +113,10 @@ var brokenServices = []broken{
 	{name: "peak too high with a site lost", base: "prod", change: func(s *Stack) { s.Render.PeakPerSecond, s.Render.MaxReplicas = 3700, 15 }, want: []string{
 		`render: losing site rbx leaves 28.8 usable cores, and the peak of 3700 requests a second at 8ms each takes 29.6; add workers elsewhere or lower Render.PeakPerSecond in stacks/production.go`,
 		`render: losing site gra leaves 28.8 usable cores, and the peak of 3700 requests a second at 8ms each takes 29.6; add workers elsewhere or lower Render.PeakPerSecond in stacks/production.go`,
+		`render: 6 standing replicas may use 24 cores, and the peak of 3700 requests a second at 8ms each takes 29.6, so that readers wait for pods to start; raise Render.MinReplicas or Render.CPULimit in stacks/production.go`,
+	}},
+	{name: "standing replicas cannot carry the peak", base: "prod", change: func(s *Stack) { s.Render.MinReplicas = 5 }, want: []string{
+		`render: 5 standing replicas may use 20 cores, and the peak of 3000 requests a second at 8ms each takes 24, so that readers wait for pods to start; raise Render.MinReplicas or Render.CPULimit in stacks/production.go`,
 	}},
 	{name: "workers too few with one site lost", base: "prod", change: func(s *Stack) { removeNodes(s, "rbx-worker-3") }, want: []string{
 		`render: losing site gra leaves 19.2 usable cores, and the peak of 3000 requests a second at 8ms each takes 24; add workers elsewhere or lower Render.PeakPerSecond in stacks/production.go`,
@@ -131,6 +135,7 @@ var brokenServices = []broken{
 		`render: losing site rbx leaves 1.6 usable cores, and the peak of 3000 requests a second at 8ms each takes 24; add workers elsewhere or lower Render.PeakPerSecond in stacks/local.go`,
 		`render: losing site gra leaves 1.6 usable cores, and the peak of 3000 requests a second at 8ms each takes 24; add workers elsewhere or lower Render.PeakPerSecond in stacks/local.go`,
 		`render: 4 replicas request 0.2 cores, and the peak of 3000 requests a second at 8ms each takes 24; raise Render.MaxReplicas or Render.CPURequest in stacks/local.go`,
+		`render: 2 standing replicas may use 2 cores, and the peak of 3000 requests a second at 8ms each takes 24, so that readers wait for pods to start; raise Render.MinReplicas or Render.CPULimit in stacks/local.go`,
 	}},
 	{name: "data service malformed", base: "prod", change: func(s *Stack) {
 		s.Data[0].Name = "Pulsar"

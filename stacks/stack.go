@@ -279,9 +279,14 @@ type Render struct {
 	CPULimit       CPU
 	MemoryRequest  MiB
 	MemoryLimit    MiB
-	// PeakPerSecond is the declared peak in requests a second. The workers must carry it with any one site lost.
+	// PeakPerSecond is the declared peak in requests a second. The workers must carry it with any one site lost, and the least replicas at their limits
+	// while more are added.
 	PeakPerSecond int
-	// CPUPerRequest is the processor time of one picture, cache missed.
+	// CPUPerRequest is the processor time of one picture, cache missed: cpu-ms/op of
+	//
+	//	go test -run '^$' -bench PNGParallel ./services/render/picture
+	//
+	// on the kind of machine that the workers are, rounded up to a whole millisecond. How many placeholders a stack has follows from it; see Headroom.
 	CPUPerRequest time.Duration
 	Prewarm       Prewarm
 }

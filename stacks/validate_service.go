@@ -103,6 +103,11 @@ func (v *validation) capacity() {
 		v.wrong("render: %d replicas request %s cores, and the peak of %d requests a second at %s each takes %s; raise Render.MaxReplicas or Render.CPURequest",
 			r.MaxReplicas, cores(carried), r.PeakPerSecond, r.CPUPerRequest, cores(needed))
 	}
+	// Before added replicas serve, those that always run carry everything.
+	if standing := r.Headroom().Standing; r.CPULimit >= r.CPURequest && r.MinReplicas >= 2 && standing < needed {
+		v.wrong("render: %d standing replicas may use %s cores, and the peak of %d requests a second at %s each takes %s, so that readers wait for pods to start; raise Render.MinReplicas or Render.CPULimit",
+			r.MinReplicas, cores(standing), r.PeakPerSecond, r.CPUPerRequest, cores(needed))
+	}
 	for _, n := range v.active(RoleWorker) {
 		if all := CPU(n.Offer.Cores * 1000); n.Offer.Cores > 0 && r.CPURequest > all {
 			v.wrong("render: CPU request %s is more than the %s cores of node %s, so that no replica fits there; lower Render.CPURequest", cores(r.CPURequest), cores(all), n.Name)

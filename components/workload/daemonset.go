@@ -14,7 +14,7 @@ import (
 // DaemonSetArgs describes a DaemonSet.
 type DaemonSetArgs struct {
 	Common
-	// MaxUnavailable is how many nodes an update may leave without their pod at once; 1 by default.
+	// MaxUnavailable is how many nodes an update may leave without their pod at once; 1 by default, and all for keepers.
 	MaxUnavailable int
 }
 
@@ -31,7 +31,7 @@ func (d *DaemonSet) Resources() []pulumi.Resource { return d.resources }
 
 // Validate reports everything that is wrong, joined.
 func (a DaemonSetArgs) Validate() error {
-	errs := []error{a.validate(pod.Agent, "pod.Agent")}
+	errs := []error{a.validate("pod.Agent or pod.Keeper", pod.Agent, pod.Keeper)}
 	if a.MaxUnavailable < 0 {
 		errs = append(errs, fmt.Errorf("max unavailable %d: give 1 or more", a.MaxUnavailable))
 	}
@@ -50,12 +50,16 @@ func NewDaemonSet(ctx *pulumi.Context, name string, args DaemonSetArgs, opts ...
 	if err := ctx.RegisterComponentResource(naming.WorkloadDaemonSet, name, d, opts...); err != nil {
 		return nil, fmt.Errorf("daemon set %s: %w", name, err)
 	}
+	unavailable := pulumi.Input(pulumi.Int(args.MaxUnavailable))
+	if args.Pod.Kind == pod.Keeper {
+		unavailable = pulumi.String("100%")
+	}
 	parts, err := args.build(ctx, name, d)
 	if err != nil {
 		return nil, fmt.Errorf("daemon set %s: %w", name, err)
 	}
 	d.DaemonSet, err = appsv1.NewDaemonSet(ctx, naming.Child(name, "daemon-set"), &appsv1.DaemonSetArgs{
-		Metadata: args.metadata(),
+		Metadata: args.ownMetadata(),
 		Spec: &appsv1.DaemonSetSpecArgs{
 			RevisionHistoryLimit: pulumi.Int(3),
 			Selector:             args.selector(),
@@ -63,7 +67,7 @@ func NewDaemonSet(ctx *pulumi.Context, name string, args DaemonSetArgs, opts ...
 			// No surge: two pods cannot listen on one port of the host.
 			UpdateStrategy: &appsv1.DaemonSetUpdateStrategyArgs{
 				Type:          pulumi.String("RollingUpdate"),
-				RollingUpdate: &appsv1.RollingUpdateDaemonSetArgs{MaxSurge: pulumi.Int(0), MaxUnavailable: pulumi.Int(args.MaxUnavailable)},
+				RollingUpdate: &appsv1.RollingUpdateDaemonSetArgs{MaxSurge: pulumi.Int(0), MaxUnavailable: unavailable},
 			},
 		},
 	}, pulumi.Parent(d), args.after(parts))

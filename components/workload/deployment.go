@@ -21,7 +21,7 @@ type DeploymentArgs struct {
 	// Autoscale hands the number of pods to an autoscaler.
 	Autoscale *Autoscale
 	// MaxUnavailable is how many pods a voluntary disruption (a drain) may take at once; 1 by default. It must leave one pod of the smallest number.
-	// A Deployment of one replica has no budget: it would block every drain.
+	// A Deployment of one replica has no budget, as it would block every drain; nor have placeholders.
 	MaxUnavailable int
 }
 
@@ -46,9 +46,11 @@ func (d *Deployment) Resources() []pulumi.Resource { return d.resources }
 
 // Validate reports everything that is wrong, joined.
 func (a DeploymentArgs) Validate() error {
-	errs := []error{a.validate(pod.Service, "pod.Service")}
+	errs := []error{a.validate("pod.Service or pod.Placeholder", pod.Service, pod.Placeholder)}
 	smallest := a.Replicas
 	switch {
+	case a.Pod.Kind == pod.Placeholder:
+		return errors.Join(append(errs, a.placeholders())...)
 	case a.Autoscale == nil:
 		if a.Replicas < 1 {
 			errs = append(errs, fmt.Errorf("replicas %d: give 1 or more, or an autoscaler", a.Replicas))
@@ -61,6 +63,18 @@ func (a DeploymentArgs) Validate() error {
 	}
 	if a.MaxUnavailable < 0 || (smallest > 1 && a.MaxUnavailable >= smallest) {
 		errs = append(errs, fmt.Errorf("max unavailable %d of %d pods: give 1 to %d", a.MaxUnavailable, smallest, smallest-1))
+	}
+	return errors.Join(errs...)
+}
+
+// placeholders may be any number, none too, and all of them may go at once.
+func (a DeploymentArgs) placeholders() error {
+	var errs []error
+	if a.Replicas < 0 {
+		errs = append(errs, fmt.Errorf("replicas %d: give 0 or more", a.Replicas))
+	}
+	if a.Autoscale != nil {
+		errs = append(errs, errors.New("an autoscaler of placeholders, which take no time to measure; give replicas"))
 	}
 	return errors.Join(errs...)
 }
@@ -104,13 +118,20 @@ func NewDeployment(ctx *pulumi.Context, name string, args DeploymentArgs, opts .
 		},
 		Template: parts.template,
 	}
+	if args.Pod.Kind == pod.Placeholder {
+		// Held room is changed for held room in its place: there may be none beside it.
+		spec.Strategy = &appsv1.DeploymentStrategyArgs{
+			Type:          pulumi.String("RollingUpdate"),
+			RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{MaxSurge: pulumi.Int(0), MaxUnavailable: pulumi.String("100%")},
+		}
+	}
 	smallest := args.Replicas
 	if args.Autoscale == nil {
 		spec.Replicas = pulumi.Int(args.Replicas)
 	} else {
 		smallest = args.Autoscale.Min
 	}
-	d.Deployment, err = appsv1.NewDeployment(ctx, naming.Child(name, "deployment"), &appsv1.DeploymentArgs{Metadata: args.metadata(), Spec: spec},
+	d.Deployment, err = appsv1.NewDeployment(ctx, naming.Child(name, "deployment"), &appsv1.DeploymentArgs{Metadata: args.ownMetadata(), Spec: spec},
 		pulumi.Parent(d), args.after(parts))
 	if err != nil {
 		return nil, fmt.Errorf("deployment %s: %w", name, err)
@@ -127,7 +148,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args DeploymentArgs, opts .
 		}
 		d.resources = append(d.resources, autoscaler)
 	}
-	if smallest > 1 {
+	if smallest > 1 && args.Pod.Kind != pod.Placeholder {
 		budget, err := policyv1.NewPodDisruptionBudget(ctx, naming.Child(name, "budget"), &policyv1.PodDisruptionBudgetArgs{
 			Metadata: args.metadata(),
 			Spec: &policyv1.PodDisruptionBudgetSpecArgs{

@@ -75,7 +75,7 @@ func (c *CronJob) Resources() []pulumi.Resource { return c.resources }
 
 // Validate reports everything that is wrong, joined.
 func (a CronJobArgs) Validate() error {
-	errs := []error{a.validate(pod.Task, "pod.Task"), a.Run.validate()}
+	errs := []error{a.validate("pod.Task", pod.Task), a.Run.validate()}
 	if n := len(strings.Fields(a.Schedule)); n != 5 {
 		errs = append(errs, fmt.Errorf("schedule %q has %d fields; give five: minute, hour, day, month, weekday", a.Schedule, n))
 	}
@@ -141,7 +141,7 @@ func (j *Job) Resources() []pulumi.Resource { return j.resources }
 
 // Validate reports everything that is wrong, joined.
 func (a JobArgs) Validate() error {
-	return errors.Join(a.validate(pod.Task, "pod.Task"), a.Run.validate())
+	return errors.Join(a.validate("pod.Task", pod.Task), a.Run.validate())
 }
 
 // NewJob makes a Job with its network policy and configuration.

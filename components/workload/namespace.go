@@ -87,8 +87,11 @@ func NewNamespace(ctx *pulumi.Context, name string, args NamespaceArgs, opts ...
 type PriorityClassArgs struct {
 	// Class is the Kubernetes name. Required.
 	Class string
-	// Value orders classes, up to 1,000,000,000: a pod that finds no room pushes out pods of lower ones.
+	// Value orders classes, up to 1,000,000,000 either way: a pod that finds no room pushes out pods of lower ones, those of the lowest first. Pods of no class
+	// have 0.
 	Value int
+	// Patient pods wait for room and push out nobody.
+	Patient bool
 	// Description says what belongs to the class. Required.
 	Description string
 }
@@ -98,16 +101,21 @@ func NewPriorityClass(ctx *pulumi.Context, name string, args PriorityClassArgs, 
 	if err := naming.Validate(args.Class); err != nil {
 		return nil, fmt.Errorf("priority class %s: %w", name, err)
 	}
-	if args.Value < 1 || args.Value > 1_000_000_000 {
-		return nil, fmt.Errorf("priority class %s: value %d: give 1 to 1000000000; above are the system's own", name, args.Value)
+	if args.Value == 0 || args.Value < -1_000_000_000 || args.Value > 1_000_000_000 {
+		return nil, fmt.Errorf("priority class %s: value %d: give -1000000000 to 1000000000 but for 0, which pods of no class have; above are the system's own", name, args.Value)
 	}
 	if args.Description == "" {
 		return nil, fmt.Errorf("priority class %s: description is missing; say what belongs to the class", name)
 	}
+	policy := "PreemptLowerPriority"
+	if args.Patient {
+		policy = "Never"
+	}
 	class, err := schedulingv1.NewPriorityClass(ctx, name, &schedulingv1.PriorityClassArgs{
-		Metadata:    &metav1.ObjectMetaArgs{Name: pulumi.String(args.Class), Labels: pulumi.ToStringMap(naming.Labels(args.Class, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
-		Value:       pulumi.Int(args.Value),
-		Description: pulumi.String(args.Description),
+		Metadata:         &metav1.ObjectMetaArgs{Name: pulumi.String(args.Class), Labels: pulumi.ToStringMap(naming.Labels(args.Class, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
+		Value:            pulumi.Int(args.Value),
+		Description:      pulumi.String(args.Description),
+		PreemptionPolicy: pulumi.String(policy),
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("priority class %s: %w", name, err)

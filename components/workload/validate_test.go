@@ -34,7 +34,7 @@ func TestDeploymentRefuses(t *testing.T) {
 		want   string
 	}{
 		{"namespace", func(a *workload.DeploymentArgs) { a.Namespace = "Apps" }, `namespace: name "Apps" ` + badName},
-		{"kind", func(a *workload.DeploymentArgs) { a.Pod.Kind = pod.Agent }, "the pod's kind is 1; give pod.Service"},
+		{"kind", func(a *workload.DeploymentArgs) { a.Pod.Kind = pod.Agent }, "the pod's kind is 1; give pod.Service or pod.Placeholder"},
 		{"pod", func(a *workload.DeploymentArgs) { a.Pod.Image = "web:latest" }, `image "web:latest" is not pinned; give registry/name@sha256:<64 hex digits>`},
 		{"replicas beside an autoscaler", func(a *workload.DeploymentArgs) { a.Replicas = 3 }, "replicas 3 beside an autoscaler: each would undo the other's work; give one of them"},
 		{"no replicas", func(a *workload.DeploymentArgs) { a.Autoscale = nil }, "replicas 0: give 1 or more, or an autoscaler"},
@@ -68,13 +68,21 @@ func TestDeploymentRefuses(t *testing.T) {
 	}
 }
 
+func TestPlaceholders(t *testing.T) {
+	args := workload.DeploymentArgs{Common: workload.Common{Namespace: "apps", Pod: idle("headroom", pod.Placeholder)}}
+	expect(t, "none", args.Validate(), "")
+	args.Replicas = -1
+	args.Autoscale = &workload.Autoscale{Min: 1, Max: 2, CPUPercent: 50}
+	expect(t, "several", args.Validate(), "replicas -1: give 0 or more\nan autoscaler of placeholders, which take no time to measure; give replicas")
+}
+
 func TestDaemonSetRefuses(t *testing.T) {
 	expect(t, "valid", daemonSet().Validate(), "")
 	args := daemonSet()
 	args.MaxUnavailable = -1
 	args.Network.DNS = true
 	args.Pod.Kind = pod.Service
-	expect(t, "several", args.Validate(), "the pod's kind is 0; give pod.Agent\nnetwork: a pod on the host's network has no network policy; leave it empty and use the host's firewall\nvolume \"kept\": host folder \"/var/lib/havre/agent\"; only an agent may have one, and only below /var/lib/havre/\nmax unavailable -1: give 1 or more")
+	expect(t, "several", args.Validate(), "the pod's kind is 0; give pod.Agent or pod.Keeper\nnetwork: a pod on the host's network has no network policy; leave it empty and use the host's firewall\nvolume \"kept\": host folder \"/var/lib/havre/agent\"; only an agent may have one, and only below /var/lib/havre/\nmax unavailable -1: give 1 or more")
 }
 
 func TestCronJobRefuses(t *testing.T) {
@@ -124,7 +132,7 @@ func TestNothingIsRegisteredBeforeARefusal(t *testing.T) {
 			_, err := workload.NewDeployment(ctx, "web", a)
 			return err
 		},
-		"daemon set agent: the pod's kind is 0; give pod.Agent": func(ctx *pulumi.Context) error {
+		"daemon set agent: the pod's kind is 0; give pod.Agent or pod.Keeper": func(ctx *pulumi.Context) error {
 			a := daemonSet()
 			a.Pod.Kind = pod.Service
 			_, err := workload.NewDaemonSet(ctx, "agent", a)
@@ -154,7 +162,7 @@ func TestNothingIsRegisteredBeforeARefusal(t *testing.T) {
 			_, err := workload.NewNamespace(ctx, "apps", workload.NamespaceArgs{Namespace: "apps", Security: "open"})
 			return err
 		},
-		"priority class high: value 0: give 1 to 1000000000; above are the system's own": func(ctx *pulumi.Context) error {
+		"priority class high: value 0: give -1000000000 to 1000000000 but for 0, which pods of no class have; above are the system's own": func(ctx *pulumi.Context) error {
 			_, err := workload.NewPriorityClass(ctx, "high", workload.PriorityClassArgs{Class: "high", Description: "x"})
 			return err
 		},

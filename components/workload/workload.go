@@ -30,6 +30,9 @@ const (
 	SecretDigest = "havre.dev/secret-digest"
 )
 
+// skipAwait has Pulumi's Kubernetes provider go on as soon as the API server has taken an object.
+const skipAwait = "pulumi.com/skipAwait"
+
 // maxConfig is the API server's bound on a ConfigMap's data, in bytes.
 const maxConfig = 1 << 20
 
@@ -62,14 +65,14 @@ type Secret struct {
 	Files map[string]pulumi.StringInput
 }
 
-// Validate reports everything that is wrong, joined. kinds are the kinds of pod that the workload takes.
-func (c Common) validate(kind pod.Kind, kindName string) error {
+// validate reports everything that is wrong, joined. kinds are the kinds of pod that the workload takes, called names in an error.
+func (c Common) validate(names string, kinds ...pod.Kind) error {
 	var errs []error
 	if err := naming.Validate(c.Namespace); err != nil {
 		errs = append(errs, fmt.Errorf("namespace: %w", err))
 	}
-	if c.Pod.Kind != kind {
-		errs = append(errs, fmt.Errorf("the pod's kind is %d; give %s", c.Pod.Kind, kindName))
+	if !slices.Contains(kinds, c.Pod.Kind) {
+		errs = append(errs, fmt.Errorf("the pod's kind is %d; give %s", c.Pod.Kind, names))
 	}
 	errs = append(errs, files("config", c.Config.Path, slices.Sorted(maps.Keys(c.Config.Files))))
 	errs = append(errs, files("secret", c.Secret.Path, slices.Sorted(maps.Keys(c.Secret.Files))))
@@ -132,6 +135,17 @@ func (c Common) selector() *metav1.LabelSelectorArgs {
 
 func (c Common) metadata() *metav1.ObjectMetaArgs {
 	return &metav1.ObjectMetaArgs{Name: pulumi.String(c.Pod.App), Namespace: pulumi.String(c.Namespace), Labels: c.labels(), Annotations: pulumi.ToStringMap(naming.Annotations())}
+}
+
+// ownMetadata is the metadata of the pods' owner. Nothing waits for idle pods: in the middle of a burst there is no room for them, and that is right.
+func (c Common) ownMetadata() *metav1.ObjectMetaArgs {
+	meta := c.metadata()
+	if c.Pod.Kind.Idle() {
+		annotations := naming.Annotations()
+		annotations[skipAwait] = "true"
+		meta.Annotations = pulumi.ToStringMap(annotations)
+	}
+	return meta
 }
 
 // parts are the objects that every workload makes before its own, and the template of its pods.

@@ -54,6 +54,12 @@ func task() pod.Pod {
 	}
 }
 
+func idle(app string, kind pod.Kind) pod.Pod {
+	p := task()
+	p.App, p.Kind, p.ServiceAccount = app, kind, ""
+	return p
+}
+
 func deployment() workload.DeploymentArgs {
 	return workload.DeploymentArgs{
 		Common: workload.Common{
@@ -113,6 +119,17 @@ func everything(ctx *pulumi.Context) error {
 	fixed.Pod.App, fixed.Autoscale, fixed.Replicas, fixed.After = "single", nil, 1, apps.Resources()
 	fixed.Config, fixed.Secret, fixed.Network = workload.Config{}, workload.Secret{}, workload.Network{}
 	if _, err := workload.NewDeployment(ctx, "single", fixed); err != nil {
+		return err
+	}
+	if _, err := workload.NewPriorityClass(ctx, "last-priority", workload.PriorityClassArgs{Class: "last", Value: -100, Patient: true, Description: "what gives way first"}); err != nil {
+		return err
+	}
+	held := workload.DeploymentArgs{Common: workload.Common{Namespace: "apps", Pod: idle("headroom", pod.Placeholder), After: apps.Resources()}, Replicas: 3}
+	if _, err := workload.NewDeployment(ctx, "headroom", held); err != nil {
+		return err
+	}
+	kept := workload.DaemonSetArgs{Common: workload.Common{Namespace: "apps", Pod: idle("images", pod.Keeper), After: apps.Resources()}}
+	if _, err := workload.NewDaemonSet(ctx, "images", kept); err != nil {
 		return err
 	}
 	a := daemonSet()

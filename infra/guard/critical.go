@@ -30,7 +30,7 @@ func together(objects []object, workers []Node) []Refusal {
 	}
 	var found []Refusal
 	for _, o := range objects {
-		if o.token != deployment {
+		if o.token != deployment && o.token != daemonSet {
 			continue
 		}
 		spec, _ := o.podSpec()
@@ -38,6 +38,11 @@ func together(objects []object, workers []Node) []Refusal {
 			continue
 		}
 		i := &inspection{object: o}
+		i.probes(spec)
+		if o.token == daemonSet {
+			found = append(found, i.found...)
+			continue
+		}
 		if least, ok := c.replicas(i); ok {
 			c.budget(i, least)
 		}

@@ -12,6 +12,7 @@ type Exception struct {
 const (
 	agentsOfTheNode = "it programs the node's own network, and has no other capability than NET_ADMIN"
 	throttled       = "throttled at a limit, every name and every Service of the cluster would be slow at once; its request is small, and its memory is bounded"
+	doesNothing     = "it does nothing but keep an image on its node; no request ever reaches it"
 	readsTheAPI     = "it watches objects through the API, and may read only those"
 )
 
@@ -38,6 +39,7 @@ func Exceptions() []Exception {
 		{RuleLimits, "Deployment", "metrics-server-deployment", "cpu of container metrics-server", "throttled at a limit, autoscalers would act late when all is busy; its memory is bounded"},
 
 		{RuleHost, "DaemonSet", "edge-caddy-daemon-set", "hostNetwork", "it is where readers' requests enter, on ports 80 and 443 of the node"},
+		{RuleProbes, "DaemonSet", "render-images-daemon-set", "container images", doesNothing},
 		{RuleState, "DaemonSet", "edge-caddy-daemon-set", "/var/lib/havre/edge", "certificates and the ACME account: they can be had again, but only five a week"},
 	}
 }

@@ -202,6 +202,7 @@ func TestTakes(t *testing.T) {
 		"a Deployment that gives way": func(p *program) {
 			p.scaler, p.budget = nil, nil
 			p.pod().PriorityClassName, p.pod().TopologySpreadConstraints = pulumi.String("last"), nil
+			p.container().ReadinessProbe, p.container().LivenessProbe = nil, nil
 		},
 		"secrets and late values where no rule reads": func(p *program) {
 			p.template().Metadata.(*metav1.ObjectMetaArgs).Annotations = pulumi.StringMap{"digest": pulumi.ToSecret(pulumi.String("x")).(pulumi.StringOutput)}

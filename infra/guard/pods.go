@@ -30,14 +30,14 @@ func (i *inspection) pod(spec view) {
 		}
 		for _, c := range containers.items() {
 			if i.known(RuleImage, c) {
-				i.container(c, list == "containers", spec.get("hostNetwork").yes())
+				i.container(c, spec.get("hostNetwork").yes())
 			}
 		}
 	}
 	i.volumes(spec.get("volumes"))
 }
 
-func (i *inspection) container(c view, serves, onHost bool) {
+func (i *inspection) container(c view, onHost bool) {
 	name := "container " + c.get("name").text()
 	if image := c.get("image"); i.known(RuleImage, image) && !pinned.MatchString(image.text()) {
 		i.refuse(RuleImage, name, fmt.Sprintf("has %q, and a tag may be moved under a running service", image.text()), "pin it as name@sha256:<64 hex digits>")
@@ -76,15 +76,19 @@ func (i *inspection) container(c view, serves, onHost bool) {
 			}
 		}
 	}
-	if !serves || i.object.token != deployment && i.object.token != daemonSet {
-		return
-	}
-	for _, probe := range []struct{ field, value, mend string }{
-		{"readinessProbe", "has no readiness probe", "add one, or it gets requests before it can answer them"},
-		{"livenessProbe", "has no liveness probe", "add one, or it stays when it hangs"},
-	} {
-		if v := c.get(probe.field); i.known(RuleProbes, v) && v.absent() {
-			i.refuse(RuleProbes, name, probe.value, probe.mend)
+}
+
+// probes wants readiness and liveness of every container that serves.
+func (i *inspection) probes(spec view) {
+	for _, c := range spec.get("containers").items() {
+		name := "container " + c.get("name").text()
+		for _, probe := range []struct{ field, value, mend string }{
+			{"readinessProbe", "has no readiness probe", "add one, or it gets requests before it can answer them"},
+			{"livenessProbe", "has no liveness probe", "add one, or it stays when it hangs"},
+		} {
+			if v := c.get(probe.field); i.known(RuleProbes, v) && v.absent() {
+				i.refuse(RuleProbes, name, probe.value, probe.mend)
+			}
 		}
 	}
 }

@@ -18,10 +18,10 @@ const (
 	RuleHost Rule = "host"
 	// RuleState keeps durable state out of the cluster.
 	RuleState Rule = "state"
-	// RuleProbes wants readiness and liveness of every container of a Deployment or a DaemonSet.
-	RuleProbes Rule = "probes"
-	// RuleReplicas, RuleBudget and RuleSpread are for Deployments: two replicas, a disruption budget that lets some go but not all, and a spread over sites
-	// and nodes. A Deployment is critical unless its PriorityClass, registered in the same run, is below zero: what gives way first is not.
+	// RuleProbes, RuleReplicas, RuleBudget and RuleSpread are for what is critical. That is every DaemonSet (for its probes) and every Deployment, unless its
+	// PriorityClass, registered in the same run, is below zero: what gives way first is not. They want readiness and liveness of every container, two replicas,
+	// a disruption budget that lets some go but not all, and a spread over sites and nodes.
+	RuleProbes   Rule = "probes"
 	RuleReplicas Rule = "replicas"
 	RuleBudget   Rule = "disruption budget"
 	RuleSpread   Rule = "spread"

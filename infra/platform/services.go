@@ -3,6 +3,7 @@ package platform
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -12,6 +13,7 @@ import (
 	"havre/components/workload/pod"
 	"havre/services/edge"
 	"havre/services/edge/caddy"
+	"havre/services/priority"
 	"havre/services/render"
 	"havre/stacks"
 )
@@ -30,6 +32,10 @@ type front struct {
 // buildServices puts onto the platform what earns the money, from the inside out: the render service, the edge before it, then its name.
 func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
 	plan, settings, stack := h.plan, h.settings, h.plan.Stack
+	classes, err := priority.New(ctx, pulumi.Provider(provider))
+	if err != nil {
+		return nil, err
+	}
 	service, err := render.New(ctx, "render", render.Args{
 		Image:          settings.Images["renderer"],
 		Port:           stack.Render.Port,
@@ -42,9 +48,12 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 			Memory: pod.Bytes(stack.Render.MemoryRequest) * pod.MiB, MemoryLimit: pod.Bytes(stack.Render.MemoryLimit) * pod.MiB,
 		},
 		// The edge is on its node's own network and reaches pods elsewhere over the mesh; to a pod beside it the node speaks from its pod network.
-		Callers: []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR},
-		Prewarm: &render.Prewarm{Schedule: stack.Render.Prewarm.Schedule, TimeZone: stack.Render.Prewarm.TimeZone, Campaign: "spring", Readers: firstReaders},
-		After:   addons,
+		Callers:       []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR},
+		Prewarm:       &render.Prewarm{Schedule: stack.Render.Prewarm.Schedule, TimeZone: stack.Render.Prewarm.TimeZone, Campaign: "spring", Readers: firstReaders},
+		PriorityClass: priority.Serving,
+		PrewarmClass:  priority.Batch,
+		Headroom:      render.Headroom{Image: settings.Images["pause"], Pods: stack.Render.Headroom().Pods, PriorityClass: priority.Headroom},
+		After:         slices.Concat(addons, classes),
 	}, pulumi.Provider(provider))
 	if err != nil {
 		return nil, err
@@ -57,8 +66,9 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 		Sites: []caddy.Site{{
 			Hosts: []string{stack.Render.Domain}, Paths: []string{render.Path}, Upstream: service.PodsHost, Fallback: service.Host, Port: service.Port,
 		}},
-		Private: render.Private(),
-		After:   service.Resources(),
+		Private:       render.Private(),
+		PriorityClass: priority.Serving,
+		After:         service.Resources(),
 	}
 	made := &front{}
 	switch stack.Edge.TLS {

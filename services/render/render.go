@@ -1,5 +1,6 @@
 // Package render is the service that earns the money: it draws a picture for each reader of a mail. It makes the renderer's Deployment with autoscaler, disruption
-// budget and network policy, two Services, and a CronJob that warms the caches before a campaign.
+// budget and network policy, two Services, a CronJob that warms the caches before a campaign, and what a burst needs: placeholders that hold room for added
+// pods, and the renderer's image on every worker.
 //
 // What a reader would get wrong: the number of pods is the autoscaler's, never the program's; and the Service "renderer" is for occasional callers,
 // while the edge and prewarming use the headless "renderer-pods": one balances each request by itself, the other must reach every replica's own cache.
@@ -28,6 +29,8 @@ const (
 	Namespace   = "render"
 	App         = "renderer"
 	PrewarmApp  = "prewarm"
+	HeadroomApp = "headroom"
+	ImagesApp   = "images"
 	PodsService = "renderer-pods"
 )
 
@@ -48,8 +51,8 @@ const (
 
 // Args describes the render service.
 type Args struct {
-	// Image is the renderer's, by digest. Required. A company's own image must serve /healthz and /readyz beside its pictures, and have /renderer prewarm where
-	// Prewarm is given.
+	// Image is the renderer's, by digest. Required. A company's own image must serve /healthz and /readyz beside its pictures, have /renderer hold, which does
+	// nothing until it is told to end, and /renderer prewarm where Prewarm is given.
 	Image string
 	// Command replaces the reference renderer's.
 	Command []string
@@ -63,8 +66,10 @@ type Args struct {
 	MaxUnavailable int
 	// Resources of each pod. Required.
 	Resources pod.Resources
-	// PriorityClass is a name; optional.
-	PriorityClass string
+	// PriorityClass is the renderer's, PrewarmClass the campaign's; optional names.
+	PriorityClass, PrewarmClass string
+	// Headroom holds room for added pods. Required.
+	Headroom Headroom
 	// Callers are the networks that the edge's requests come from: the nodes' own addresses, as the edge is on their network. At least one.
 	Callers []netip.Prefix
 	// Scrapers are the networks that may read metrics; optional.
@@ -73,6 +78,16 @@ type Args struct {
 	Prewarm *Prewarm
 	// After are real resources that must be there before anything of the service.
 	After []pulumi.Resource
+}
+
+// Headroom is room that placeholders hold: each requests what a pod of the renderer does, and goes at once when one needs its place.
+type Headroom struct {
+	// Image is a pause container's, by digest, with its program at /pause.
+	Image string
+	// Pods is the number of placeholders; 0 for none.
+	Pods int
+	// PriorityClass is a name. It must be below the renderer's, or placeholders keep what they hold.
+	PriorityClass string
 }
 
 // Prewarm describes a campaign whose pictures are drawn before its mails go out.
@@ -135,7 +150,13 @@ func (a Args) Validate() error {
 	if len(a.Callers) == 0 {
 		errs = append(errs, errors.New("callers: none given; give the nodes' network, from which the edge asks"))
 	}
+	if a.Headroom.PriorityClass == "" || a.Headroom.PriorityClass == a.PriorityClass {
+		errs = append(errs, fmt.Errorf("headroom: priority class %q beside the renderer's %q; give a lower one, or placeholders keep what they hold", a.Headroom.PriorityClass, a.PriorityClass))
+	}
 	errs = append(errs, a.deployment(nil).Validate())
+	if err := a.headroom(nil).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("headroom: %w", err))
+	}
 	if a.Prewarm != nil {
 		errs = append(errs, a.Prewarm.validate())
 		if cron, err := a.cronJob(nil); err == nil {
@@ -211,6 +232,31 @@ func (a Args) deployment(after []pulumi.Resource) workload.DeploymentArgs {
 	}
 }
 
+// headroom are the placeholders.
+func (a Args) headroom(after []pulumi.Resource) workload.DeploymentArgs {
+	return workload.DeploymentArgs{
+		Common: workload.Common{
+			Namespace: Namespace, After: after,
+			Pod: pod.Pod{
+				App: HeadroomApp, Kind: pod.Placeholder, Image: a.Headroom.Image, Command: []string{"/pause"}, PriorityClass: a.Headroom.PriorityClass,
+				Resources: pod.Resources{CPU: a.Resources.CPU, CPULimit: a.Resources.CPU, Memory: a.Resources.Memory, MemoryLimit: a.Resources.Memory},
+			},
+		},
+		Replicas: a.Headroom.Pods,
+	}
+}
+
+// images keeps the renderer's image on every worker: kubelet removes images only that no container uses.
+func (a Args) images(after []pulumi.Resource) workload.DaemonSetArgs {
+	return workload.DaemonSetArgs{Common: workload.Common{
+		Namespace: Namespace, After: after,
+		Pod: pod.Pod{
+			App: ImagesApp, Kind: pod.Keeper, Image: a.Image, Command: []string{"/renderer", "hold"},
+			Resources: pod.Resources{CPU: 1, CPULimit: 100, Memory: 16 * pod.MiB, MemoryLimit: 64 * pod.MiB},
+		},
+	}}
+}
+
 func (a Args) cronJob(after []pulumi.Resource) (workload.CronJobArgs, error) {
 	list, err := a.Prewarm.list()
 	if err != nil {
@@ -226,7 +272,7 @@ func (a Args) cronJob(after []pulumi.Resource) (workload.CronJobArgs, error) {
 					"--campaign", a.Prewarm.Campaign, "--readers", readersDir + "/readers.csv",
 				},
 				Resources:     pod.Resources{CPU: 50, CPULimit: 500, Memory: 32 * pod.MiB, MemoryLimit: 128 * pod.MiB},
-				PriorityClass: a.PriorityClass,
+				PriorityClass: a.PrewarmClass,
 			},
 			Config:  workload.Config{Path: readersDir, Files: map[string]string{"readers.csv": list}},
 			Network: workload.Network{To: []workload.Peer{{App: App, Ports: []int{a.Port}}}, DNS: true},
@@ -270,6 +316,14 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
 	r.resources = slices.Concat(r.Deployment.Resources(), service.Resources(), pods.Resources(), namespace.Resources())
+	// After the renderer's own pods, which readers wait for; nothing waits for these.
+	idle := append(r.Deployment.Resources(), after...)
+	if _, err := workload.NewDeployment(ctx, naming.Child(name, HeadroomApp), args.headroom(idle), pulumi.Parent(r)); err != nil {
+		return nil, fmt.Errorf("render %s: %w", name, err)
+	}
+	if _, err := workload.NewDaemonSet(ctx, naming.Child(name, ImagesApp), args.images(idle), pulumi.Parent(r)); err != nil {
+		return nil, fmt.Errorf("render %s: %w", name, err)
+	}
 	if args.Prewarm != nil {
 		cron, err := args.cronJob(after)
 		if err != nil {

@@ -26,8 +26,9 @@ const digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef01234567
 func args() render.Args {
 	return render.Args{
 		Image: "198.51.100.1:5000/renderer" + digest, MinReplicas: 2, MaxReplicas: 4, CPUPercent: 50, MaxUnavailable: 1,
-		Resources: pod.Resources{CPU: 50, CPULimit: 1000, Memory: 64 * pod.MiB, MemoryLimit: 256 * pod.MiB}, PriorityClass: "critical",
-		Callers: []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16")}, Scrapers: []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16")},
+		Resources: pod.Resources{CPU: 50, CPULimit: 1000, Memory: 64 * pod.MiB, MemoryLimit: 256 * pod.MiB}, PriorityClass: "serving", PrewarmClass: "batch",
+		Headroom: render.Headroom{Image: "198.51.100.1:5000/pause" + digest, Pods: 2, PriorityClass: "headroom"},
+		Callers:  []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16")}, Scrapers: []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16")},
 		Prewarm: &render.Prewarm{
 			Schedule: "0 5 * * 1-5", TimeZone: "Europe/Paris", Campaign: "spring-sale",
 			Readers: []render.Reader{{"r-1", "Ada", "Two nights, breakfast \"included\"", "€ 189"}, {"r-2", "Zoë", "One night", "€ 99"}},
@@ -111,6 +112,21 @@ func TestTheListIsReadable(t *testing.T) {
 	}
 }
 
+// A placeholder holds exactly what a pod of the renderer requests: less would not make room for one, more would waste it.
+func TestAPlaceholderHoldsAPodsRoom(t *testing.T) {
+	e, _ := run(t, hosttest.Known, args())
+	requests := func(name string) any {
+		r, err := e.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return workloadtest.Plain(r.Value("spec.template.spec.containers").ArrayValue()[0].ObjectValue()["resources"].ObjectValue()["requests"])
+	}
+	if held, wanted := requests("render-headroom-deployment"), requests("render-renderer-deployment"); !reflect.DeepEqual(held, wanted) {
+		t.Errorf("held %v, wanted %v", held, wanted)
+	}
+}
+
 func TestWithoutACampaign(t *testing.T) {
 	a := args()
 	a.Prewarm = nil
@@ -138,7 +154,10 @@ func TestRefuses(t *testing.T) {
 		"resources":   {func(a *render.Args) { a.Resources.CPULimit = 10 }, "resources: the CPU request 50m is above its limit 10m; lower the request or raise the limit"},
 		"callers":     {func(a *render.Args) { a.Callers = nil }, "callers: none given; give the nodes' network, from which the edge asks"},
 		"port":        {func(a *render.Args) { a.Port = 9090 }, `port "metrics": number 9090 is "http"'s already; give each its own`},
-		"no readers":  {func(a *render.Args) { a.Prewarm.Readers = nil }, "prewarm: no readers given; give at least one, or no prewarming"},
+		"headroom":    {func(a *render.Args) { a.Headroom.Pods, a.Headroom.Image = -1, "pause" }, "headroom: image \"pause\" is not pinned; give registry/name@sha256:<64 hex digits>\nreplicas -1: give 0 or more"},
+		"no lower class": {func(a *render.Args) { a.Headroom.PriorityClass = "serving" },
+			`headroom: priority class "serving" beside the renderer's "serving"; give a lower one, or placeholders keep what they hold`},
+		"no readers": {func(a *render.Args) { a.Prewarm.Readers = nil }, "prewarm: no readers given; give at least one, or no prewarming"},
 		"readers": {func(a *render.Args) { a.Prewarm.Readers[1].ID, a.Prewarm.Readers[0].Name = "r-1", "" },
 			"prewarm: reader 0 (\"r-1\"): name: is missing; give 1 to 40 characters\nprewarm: reader 1 (\"r-1\"): is given twice"},
 		"campaign": {func(a *render.Args) { a.Prewarm.Campaign = ""; a.Prewarm.Readers = a.Prewarm.Readers[:1] },

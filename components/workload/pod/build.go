@@ -30,6 +30,10 @@ func (p Pod) Build() (Spec, error) {
 		SecurityContext:               p.securityContext(),
 		TerminationGracePeriodSeconds: seconds(p.Grace, DefaultGrace),
 	}
+	if p.Kind.Idle() {
+		// Whoever takes the room does not wait for it.
+		s.TerminationGracePeriodSeconds = 0
+	}
 	if p.Kind == Task {
 		// The Job counts and bounds the attempts; restarts inside the pod would not be seen.
 		s.RestartPolicy = "Never"
@@ -45,7 +49,7 @@ func (p Pod) Build() (Spec, error) {
 		}
 		s.Tolerations = append(s.Tolerations, TolerationSpec{Effect: t.Effect, Key: t.Key, Operator: operator, Value: t.Value})
 	}
-	if p.Kind == Service {
+	if p.Kind == Service || p.Kind == Placeholder {
 		// Both give way rather than leave a pod unscheduled: when a site is lost, the other carries everything. matchLabelKeys counts the pods of one
 		// revision only, else a rollout ends lopsided. Honor leaves the tainted control-plane nodes out of the count.
 		for _, key := range []string{"topology.kubernetes.io/zone", "kubernetes.io/hostname"} {

@@ -31,7 +31,15 @@ const (
 	Agent
 	// Task runs to its end, by a Job.
 	Task
+	// Placeholder does nothing in the place of a Service's pod, spread as that would be, and ends at once. It holds room that the Service's pods take by being more
+	// important.
+	Placeholder
+	// Keeper does nothing on each node, so that its image stays there.
+	Keeper
 )
+
+// Idle says whether pods of the kind do nothing for anybody: they have no ports and no probes, end at once, and nothing waits for them.
+func (k Kind) Idle() bool { return k == Placeholder || k == Keeper }
 
 // CPU is processor time in thousandths of a core.
 type CPU int
@@ -131,11 +139,11 @@ type Pod struct {
 	Command []string
 	Env     []Env
 	Ports   []Port
-	// Readiness and Liveness are required for services and agents, and refused for tasks. Startup is optional and holds the other two back.
+	// Readiness and Liveness are required for services and agents, and refused for the others. Startup is optional and holds the other two back.
 	Readiness, Liveness, Startup *Probe
 	Resources                    Resources
 	Volumes                      []Volume
-	// Grace is the time between SIGTERM and SIGKILL, 1 s to 1 h in whole seconds; 30 s by default.
+	// Grace is the time between SIGTERM and SIGKILL, 1 s to 1 h in whole seconds; 30 s by default. Idle pods have none.
 	Grace time.Duration
 	// PriorityClass and ServiceAccount are names. A ServiceAccount also mounts its token; without one there is no token in the pod.
 	PriorityClass, ServiceAccount string
@@ -171,8 +179,8 @@ func (p Pod) Validate() error {
 	if err := naming.Validate(p.App); err != nil {
 		errs = append(errs, fmt.Errorf("app: %w", err))
 	}
-	if p.Kind < Service || p.Kind > Task {
-		fail("kind %d is unknown; give pod.Service, pod.Agent or pod.Task", p.Kind)
+	if p.Kind < Service || p.Kind > Keeper {
+		fail("kind %d is unknown; give pod.Service, pod.Agent, pod.Task, pod.Placeholder or pod.Keeper", p.Kind)
 	}
 	if !imageForm.MatchString(p.Image) {
 		fail("image %q is not pinned; give registry/name@sha256:<64 hex digits>", p.Image)
@@ -184,6 +192,9 @@ func (p Pod) Validate() error {
 	errs = append(errs, p.validatePorts(), p.validateProbes(), p.validateEnv(), p.validateVolumes())
 	if p.Grace != 0 && (p.Grace < time.Second || p.Grace > time.Hour || p.Grace%time.Second != 0) {
 		fail("grace %s: give 1s to 1h in whole seconds", p.Grace)
+	}
+	if p.Kind.Idle() && (p.Grace != 0 || len(p.Ports) > 0) {
+		fail("grace %s and %d ports of an idle pod; give none, as it serves nobody and ends at once", p.Grace, len(p.Ports))
 	}
 	if p.User < 0 || p.User > 1<<31-1 {
 		fail("user %d: give 1 to 2147483647, or 0 for %d", p.User, DefaultUser)
@@ -249,9 +260,13 @@ func (p Pod) validateProbes() error {
 		probe    *Probe
 		required bool
 	}{{"readiness", p.Readiness, true}, {"liveness", p.Liveness, true}, {"startup", p.Startup, false}} {
-		if p.Kind == Task {
+		if p.Kind == Task || p.Kind.Idle() {
 			if probe.probe != nil {
-				errs = append(errs, fmt.Errorf("%s probe: a task has none; its end is its result", probe.role))
+				why := "a task has none; its end is its result"
+				if p.Kind.Idle() {
+					why = "an idle pod has none; nobody asks it for anything"
+				}
+				errs = append(errs, fmt.Errorf("%s probe: %s", probe.role, why))
 			}
 			continue
 		}

@@ -49,8 +49,22 @@ func task() pod.Pod {
 	}
 }
 
+func placeholder() pod.Pod {
+	return pod.Pod{
+		App: "headroom", Kind: pod.Placeholder, Image: "registry.example/pause" + digest, Command: []string{"/pause"}, PriorityClass: "headroom",
+		Resources: pod.Resources{CPU: 2000, CPULimit: 2000, Memory: 2 * pod.GiB, MemoryLimit: 2 * pod.GiB},
+	}
+}
+
+func keeper() pod.Pod {
+	return pod.Pod{
+		App: "images", Kind: pod.Keeper, Image: "registry.example/renderer" + digest, Command: []string{"/renderer", "hold"},
+		Resources: pod.Resources{CPU: 1, CPULimit: 100, Memory: 16 * pod.MiB, MemoryLimit: 32 * pod.MiB},
+	}
+}
+
 func TestGolden(t *testing.T) {
-	for name, p := range map[string]pod.Pod{"service": service(), "agent": agent(), "task": task()} {
+	for name, p := range map[string]pod.Pod{"service": service(), "agent": agent(), "task": task(), "placeholder": placeholder(), "keeper": keeper()} {
 		spec, err := p.Build()
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +127,7 @@ func TestValidate(t *testing.T) {
 		want   string
 	}{
 		{"app", func(p *pod.Pod) { p.App = "" }, "app: name is empty; give it one such as gra-worker-2"},
-		{"kind", func(p *pod.Pod) { p.Kind = 7 }, "kind 7 is unknown; give pod.Service, pod.Agent or pod.Task"},
+		{"kind", func(p *pod.Pod) { p.Kind = 7 }, "kind 7 is unknown; give pod.Service, pod.Agent, pod.Task, pod.Placeholder or pod.Keeper"},
 		{"image by tag", func(p *pod.Pod) { p.Image = "ghcr.io/x/y:latest" }, `image "ghcr.io/x/y:latest" is not pinned; give registry/name@sha256:<64 hex digits>`},
 		{"image short digest", func(p *pod.Pod) { p.Image = "ghcr.io/x/y@sha256:abc" }, `image "ghcr.io/x/y@sha256:abc" is not pinned; give registry/name@sha256:<64 hex digits>`},
 		{"image without registry", func(p *pod.Pod) { p.Image = "y" + digest }, `image "y` + digest + `" is not pinned; give registry/name@sha256:<64 hex digits>`},
@@ -166,7 +180,19 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
-	for _, p := range []pod.Pod{service(), agent(), task()} {
+	for want, p := range map[string]pod.Pod{
+		"grace 1s and 0 ports of an idle pod; give none, as it serves nobody and ends at once": {Grace: time.Second},
+		"grace 0s and 1 ports of an idle pod; give none, as it serves nobody and ends at once": {Ports: []pod.Port{{Name: "http", Number: 8080}}},
+		"liveness probe: an idle pod has none; nobody asks it for anything":                    {Liveness: &pod.Probe{Path: "/", Port: "http"}},
+	} {
+		for _, idle := range []pod.Pod{placeholder(), keeper()} {
+			idle.Grace, idle.Ports, idle.Liveness = p.Grace, p.Ports, p.Liveness
+			if err := idle.Validate(); err == nil || err.Error() != want {
+				t.Errorf("%s:\n got %v\nwant %s", idle.App, err, want)
+			}
+		}
+	}
+	for _, p := range []pod.Pod{service(), agent(), task(), placeholder(), keeper()} {
 		if err := p.Validate(); err != nil {
 			t.Errorf("%s: %v", p.App, err)
 		}
@@ -186,7 +212,7 @@ func TestHostFoldersStayInTheirPlace(t *testing.T) {
 
 // The restricted profile of Kubernetes' pod security standard, held on every pod that asks for no exception.
 func TestRestrictedByDefault(t *testing.T) {
-	for _, p := range []pod.Pod{service(), task()} {
+	for _, p := range []pod.Pod{service(), task(), placeholder(), keeper()} {
 		spec, err := p.Build()
 		if err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ var kinds = map[string][]string{
 	"kubernetes:core/v1:Service":                        {"spec"},
 	"kubernetes:networking.k8s.io/v1:NetworkPolicy":     {"spec"},
 	"kubernetes:policy/v1:PodDisruptionBudget":          {"spec"},
-	"kubernetes:scheduling.k8s.io/v1:PriorityClass":     {"description", "value"},
+	"kubernetes:scheduling.k8s.io/v1:PriorityClass":     {"description", "preemptionPolicy", "value"},
 }
 
 // Kubernetes declares the kinds. Every object must have a name and our labels, both known in a first preview.

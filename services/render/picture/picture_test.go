@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -263,19 +265,38 @@ func FuzzPNG(f *testing.F) {
 	})
 }
 
+// BenchmarkPNG reports the processor time of a picture beside the time on the clock, which grows with what else runs on the machine. A stack's
+// Render.CPUPerRequest is set from the cpu-ms/op of BenchmarkPNGParallel.
 func BenchmarkPNG(b *testing.B) {
 	p := sample()
 	b.ReportAllocs()
+	before := processorTime(b)
 	for b.Loop() {
 		if _, err := PNG(p); err != nil {
 			b.Fatal(err)
 		}
 	}
+	reportProcessorTime(b, before)
 }
 
+func reportProcessorTime(b *testing.B, before time.Duration) {
+	b.ReportMetric(float64(processorTime(b)-before)/float64(time.Millisecond)/float64(b.N), "cpu-ms/op")
+}
+
+// processorTime is what this process has used so far, garbage collection included.
+func processorTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// BenchmarkPNGParallel draws on every processor at once, as at a peak: threads that share a core, and its caches, are slower than one alone.
 func BenchmarkPNGParallel(b *testing.B) {
 	p := sample()
 	b.ReportAllocs()
+	before := processorTime(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := PNG(p); err != nil {
@@ -283,6 +304,7 @@ func BenchmarkPNGParallel(b *testing.B) {
 			}
 		}
 	})
+	reportProcessorTime(b, before)
 }
 
 // The pools hold: a picture costs few allocations, none of them the canvas. The bound is far above what is measured (see BenchmarkPNG) and far below a

@@ -38,6 +38,7 @@ func root() *cobra.Command {
   renderer serve      answers GET ` + renderer.Path + ` until it gets SIGTERM
   renderer prewarm    asks every replica for a campaign's pictures, so that they are in the caches
   renderer picture    writes one picture to a file
+  renderer hold       does nothing, so that a node keeps the image
 
 A picture depends on the five parameters of its address and on nothing else:
 
@@ -55,7 +56,7 @@ answers 503 with Retry-After.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	c.AddCommand(serve(), prewarm(), draw())
+	c.AddCommand(serve(), prewarm(), draw(), hold())
 	return c
 }
 
@@ -151,6 +152,20 @@ A connection that fails, 429 and 5xx are tried again with growing waits (or what
 		return nil
 	}
 	return c
+}
+
+func hold() *cobra.Command {
+	return &cobra.Command{
+		Use:   "hold",
+		Short: "Do nothing until SIGTERM",
+		Long: `hold does nothing until SIGTERM (or SIGINT). A node keeps an image that a container uses, so one that holds the image of the renderer has it there
+when a burst needs more of them.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			<-c.Context().Done()
+			return nil
+		},
+	}
 }
 
 func draw() *cobra.Command {

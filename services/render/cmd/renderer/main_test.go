@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"image/png"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"havre/services/render/picture"
 	"havre/services/render/renderer"
@@ -84,6 +86,23 @@ func TestPrewarm(t *testing.T) {
 	}
 	if want := "campaign sale is warm: 1 addresses, 2 pictures drawn, 0 already there"; !strings.Contains(out, want) {
 		t.Errorf("got %q, wanted %q in it", out, want)
+	}
+}
+
+func TestHold(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	c := root()
+	c.SetArgs([]string{"hold"})
+	ended := make(chan error, 1)
+	go func() { ended <- c.ExecuteContext(ctx) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended by itself: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
