@@ -10,7 +10,7 @@ GO ?= go
 STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview build check lint machine test faults bench clean
+.PHONY: help up down preview build check lint machine test faults bench load clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ faults: build ## every fault at every call of an order's life, and pulumi killed
 
 bench: bin/havre build ## where the time goes, and how previews grow, as tables; figures in build/bench.json
 	@$(GO) run ./infra/cmd/bench
+
+load: bin/havre ## what readers meet in a burst and in a rolling update, on the running sandbox; figures in build/load.json
+	@$(GO) run ./infra/cmd/bench --load
 
 clean: down ## removes bin/ and build/; the cache stays
 	rm -rf bin build

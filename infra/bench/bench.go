@@ -40,6 +40,9 @@ type Options struct {
 	Production bool
 	// Profiles is a folder for CPU profiles of one more preview of each, after those that count; empty for none. Read them with go tool pprof.
 	Profiles string
+	// Load measures a burst and a rolling update on the running sandbox instead of everything else. LoadScale divides a campaign's rates.
+	Load      bool
+	LoadScale int
 }
 
 // Bench is one run.
@@ -53,11 +56,15 @@ type Bench struct {
 	figures []Figure
 }
 
-// Run measures everything that can be measured here, prints it, and writes the figures to build/bench.json. What cannot be measured is said and does not
+// Run measures everything that can be measured here, prints it, and writes the figures to build/bench.json (those of Load to build/load.json). What cannot be measured is said and does not
 // keep the rest from being measured; the error joins what went wrong.
 func (b *Bench) Run(ctx context.Context) error {
 	var errs []error
-	for _, part := range []func(context.Context) error{b.bringUp, b.production, b.growth} {
+	parts := []func(context.Context) error{b.bringUp, b.production, b.growth}
+	if b.Options.Load {
+		parts = []func(context.Context) error{b.load}
+	}
+	for _, part := range parts {
 		err := part(ctx)
 		if err != nil {
 			fmt.Fprintf(b.Out, "\nnot measured: %v\n", err)
@@ -81,6 +88,9 @@ func (b *Bench) save() error {
 		return fmt.Errorf("bench: %w", err)
 	}
 	path := b.Workspace.Path("build", "bench.json")
+	if b.Options.Load {
+		path = b.Workspace.Path("build", "load.json")
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}

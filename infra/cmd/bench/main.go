@@ -33,6 +33,8 @@ func command() *cobra.Command {
 	var runs int
 	var production bool
 	var profiles string
+	var load bool
+	var scale int
 	c := &cobra.Command{
 		Use: "bench", Short: "Where the time goes, and how previews and states grow", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		Long: `Prints where the time of the last make up went, then how long previews take and how large states are for fleets of several sizes, beside a floor: as many
@@ -40,6 +42,9 @@ trivial resources in the same engine. The figures are written to build/bench.jso
 		RunE: func(command *cobra.Command, _ []string) error {
 			if runs < 1 || len(sizes) == 0 {
 				return errors.New("--runs and --sizes want at least one; leave them out for 3 runs of 9, 50 and 200 hosts")
+			}
+			if scale < 1 {
+				return fmt.Errorf("--load-scale %d: want 1 or more; leave it out for 50", scale)
 			}
 			ws, err := workspace.Open(".")
 			if err != nil {
@@ -50,7 +55,8 @@ trivial resources in the same engine. The figures are written to build/bench.jso
 			}
 			start := time.Now()
 			b := &bench.Bench{
-				Workspace: ws, Options: bench.Options{Sizes: sizes, Runs: runs, Production: production, Profiles: profiles}, Out: command.OutOrStdout(),
+				Workspace: ws, Out: command.OutOrStdout(),
+				Options: bench.Options{Sizes: sizes, Runs: runs, Production: production, Profiles: profiles, Load: load, LoadScale: scale},
 				Progress: func(line string) {
 					fmt.Fprintf(command.ErrOrStderr(), "%s  %s\n", strconv.Itoa(int(time.Since(start).Seconds()))+" s", strings.TrimSpace(line))
 				},
@@ -62,5 +68,7 @@ trivial resources in the same engine. The figures are written to build/bench.jso
 	c.Flags().IntVar(&runs, "runs", 3, "how often each preview is measured; the median counts")
 	c.Flags().BoolVar(&production, "production", true, "measure the first preview of stack prod, too")
 	c.Flags().StringVar(&profiles, "profiles", "", "folder for CPU profiles of engine and program, for go tool pprof")
+	c.Flags().BoolVar(&load, "load", false, "measure a burst and a rolling update on the running sandbox instead, into build/load.json")
+	c.Flags().IntVar(&scale, "load-scale", 50, "divides a campaign's rates of 50 and 1000 requests a second")
 	return c
 }
