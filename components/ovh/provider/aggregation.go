@@ -81,7 +81,11 @@ func join(ctx context.Context, name string, joined bool) (string, error) {
 		case !joined && len(groups) == 0:
 			return "", nil
 		case !asked && joined:
-			err = aggregate(ctx, c, name)
+			var both []string
+			if both, err = joinable(ctx, c, name); err != nil {
+				return "", err
+			}
+			err = c.Aggregate(ctx, name, "havre", both)
 		case !asked:
 			err = c.Part(ctx, name, groups[0])
 		}
@@ -95,19 +99,20 @@ func join(ctx context.Context, name string, joined bool) (string, error) {
 	}
 }
 
-func aggregate(ctx context.Context, c *api.Client, name string) error {
+// joinable lists the interfaces of a server that an aggregation takes.
+func joinable(ctx context.Context, c *api.Client, name string) ([]string, error) {
 	public, err := c.Interfaces(ctx, name, "public")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	private, err := c.Interfaces(ctx, name, "vrack")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(public) == 0 || len(private) == 0 {
-		return fmt.Errorf("%s has %d public and %d private interfaces: an aggregation needs one of each; leave it out", name, len(public), len(private))
+		return nil, fmt.Errorf("%s has %d public and %d private interfaces: an aggregation needs one of each; leave it out", name, len(public), len(private))
 	}
-	return c.Aggregate(ctx, name, "havre", slices.Concat(public, private))
+	return slices.Concat(public, private), nil
 }
 
 // Read looks whether the interfaces are still joined; the service name imports.

@@ -24,12 +24,12 @@ func (rt *runtime) lock(ctx context.Context, account string) (func(), error) {
 		return rt.options.Lock(ctx, account)
 	}
 	if err := os.MkdirAll(rt.options.Cache, 0o700); err != nil {
-		return nil, fmt.Errorf("lock of account %s: %w; set OVHMETAL_CACHE to a folder that can be written", account, err)
+		return nil, fmt.Errorf("lock of %s: %w; set OVHMETAL_CACHE to a folder that can be written", account, err)
 	}
 	path := filepath.Join(rt.options.Cache, strings.Map(safe, account)+".lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock of account %s: %w; set OVHMETAL_CACHE to a folder that can be written", account, err)
+		return nil, fmt.Errorf("lock of %s: %w; set OVHMETAL_CACHE to a folder that can be written", account, err)
 	}
 	told := false
 	deadline := time.Now().Add(10 * time.Minute)

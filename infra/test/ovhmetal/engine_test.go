@@ -73,6 +73,7 @@ type world struct {
 	sim    *ovhsim.Simulator
 	server *httptest.Server
 	cache  string
+	key    func(address string) (string, error) // what a host's sshd shows; nil: a key of its own for each address
 	mu     sync.Mutex
 	lines  []string
 }
@@ -131,6 +132,9 @@ func (w *world) process(line *wire, config map[string]any) (rpc.ResourceProvider
 		Poll:  2 * time.Millisecond,
 		Cache: w.cache,
 		HostKey: func(_ context.Context, address string) (string, error) {
+			if w.key != nil {
+				return w.key(address)
+			}
 			return "ssh-ed25519 host-key-of-" + address, nil
 		},
 		Log: func(_ context.Context, _ bool, text string) {

@@ -101,6 +101,7 @@ func (c *copyOfState) picture(t testing.TB) picture {
 				}
 			}
 		}
+		slices.Sort(r.Dependencies)  // the engine has them in any order
 		text, err := json.Marshal(r) // keys come sorted
 		must(t, err)
 		lines = append(lines, string(text))
