@@ -137,7 +137,7 @@ var Diagram = map[Phase]Row{
 		Started:  {To: Delivering, Why: "OVH works on it"},
 		Finished: {To: Delivered, Why: "the service's name is known"},
 		Gone:     {To: Cancelled, Halt: true, Why: "OVH cancelled it; the run after this one orders anew"},
-		Refused:  {To: Claimed, Halt: true, Why: "the payment did not go through"},
+		Refused:  {To: Claimed, Halt: true, Why: "the payment does not show: the next run looks, and pays if nobody has"},
 		Timeout:  {To: Paid, Halt: true, Why: "ordered, not delivered yet; run again"},
 		Unknown:  {To: Paid, Halt: true, Why: "the order cannot be seen; run again"},
 	}},

@@ -140,7 +140,11 @@ func (r *run) follow(ctx context.Context, s order.State) (order.Result, error) {
 		}
 		if time.Now().After(r.deadline) {
 			checks := ""
-			if r.status == "checking" {
+			switch {
+			case r.status == "notPaid" && s.Phase == order.Paid:
+				// Back to the step that looks and then pays: however short its patience, a run must not follow an order that nobody pays for ever.
+				return order.Result{Outcome: order.Refused}, fmt.Errorf("order %d is ordered, not paid yet (%s); run pulumi up again, it looks and pays if nobody has", s.OrderID, shown)
+			case r.status == "checking":
 				checks = ": OVH still checks it, which may take a day and may end in a question for documents"
 			}
 			return order.Result{Outcome: order.Timeout}, fmt.Errorf("order %d is ordered, not delivered yet (%s)%s; run pulumi up again, it goes on from here", s.OrderID, shown, checks)

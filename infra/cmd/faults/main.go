@@ -37,7 +37,7 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use: "faults", Short: "Break everything that can break while servers are ordered, and count what went wrong", Args: cobra.NoArgs,
 		SilenceUsage: true, SilenceErrors: true,
-		Long: `Runs every fault at every call of the orders of a server and a VPS (infra/test/ovhmetal), then the real pulumi under random kills (infra/test/pulumikills).
+		Long: `Runs every fault at every call of everything a service goes through (infra/test/ovhmetal), then the real pulumi under random kills (infra/test/pulumikills).
 Needs neither root nor network. The same cases come again with the same --seed; what happens side by side is up to the machine.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if kills < 1 || workers < 1 {
@@ -53,7 +53,7 @@ Needs neither root nor network. The same cases come again with the same --seed; 
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of double faults and kills")
 	c.Flags().IntVar(&kills, "kills", 100, "how many runs of pulumi up are killed")
 	c.Flags().IntVar(&workers, "workers", 2, "how many of them side by side")
-	c.Flags().BoolVar(&sample, "sample", false, "a sample: 120 faults and 3 kills, for make test")
+	c.Flags().BoolVar(&sample, "sample", false, "a sample: some faults in every life, and 3 kills, for make test")
 	return c
 }
 

@@ -163,6 +163,22 @@ func TestPaymentMessages(t *testing.T) {
 	must(t, w.up(t, s).err)
 	expectOrders(t, w, 1, 183.98)
 
+	// A payment that never arrived is made by the run after the next, however little patience each has.
+	w, s = begin(t, serverNode("n", "", nil)...)
+	hurry := map[string]any{"waitMinutes": 0.00001}
+	w.says(t, w.hears(t, s, hurry, false, reply{"POST", "/pay$", "", 500, no}),
+		"n-server: n-server: order ORDER is ordered, not paid yet (order ORDER notPaid: validating doing, Your order has been registered); run pulumi up again, it looks and pays if nobody has")
+	if got := s.state["n-server"].Outputs["phase"].StringValue(); got != "claimed" {
+		t.Errorf("phase %q, want claimed", got)
+	}
+	for range 20 {
+		if w.with(t, s, hurry, false).err == nil {
+			break
+		}
+	}
+	must(t, w.up(t, s).err)
+	expectOrders(t, w, 1, 183.98)
+
 	w, s = begin(t, vpsNode("n", nil)...)
 	w.says(t, w.hears(t, s, nil, false, noMeans),
 		"n-server: n-server: order ORDER is not paid: the account has no preferred means of payment; set one in OVH's manager and run again, or pay at URL/ORDER")

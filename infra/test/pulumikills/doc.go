@@ -1,4 +1,4 @@
-// Package pulumikills kills the real Pulumi CLI and the real provider plugin at random moments of a run over six orders, and lets runs follow until the
+// Package pulumikills kills the real Pulumi CLI and the real provider plugin at random moments of a run over six orders and that of their vRack, and lets runs follow until the
 // stack is settled: one order a node, the money of six servers, nothing unowned, and the state of a run that nobody disturbed. It also lets two runs
 // begin at once, loses the state, and imports a fleet. Its tests have the build tag faults and need neither root nor network: `make faults`.
 //
