@@ -15,6 +15,7 @@ import (
 
 	"havre/components/authority/issue"
 	"havre/components/host"
+	"havre/components/host/script"
 	"havre/components/naming"
 )
 
@@ -62,7 +63,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	// It has no delete: the authority outlives a stack that is made anew on the same host, and goes with the host.
 	a.command, err = host.NewCommand(ctx, naming.Child(name, "certificate"), host.CommandArgs{
-		Connection: args.Connection, Create: pulumi.String(text), SecretOutput: true,
+		Connection: args.Connection, Create: pulumi.String(script.Inline(text)), SecretOutput: true,
 	}, pulumi.Parent(a), pulumi.DependsOn(args.After))
 	if err != nil {
 		return nil, fmt.Errorf("authority %s: %w", name, err)

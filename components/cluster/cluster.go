@@ -126,8 +126,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		}
 		n.prepare, err = n.command(ctx, "kubernetes", host.CommandArgs{
 			Connection: n.args.Connection,
+			Library:    kubeadm.PrepareFiles(n.plain.ControlPlane),
 			Create:     pulumi.String(kubeadm.Prepare(plain, n.plain)),
-			Delete:     pulumi.String(kubeadm.Unprepare(plain)),
+			Delete:     pulumi.String(kubeadm.Unprepare()),
 		}, n.args.DependsOn...)
 		if err != nil {
 			return nil, err
@@ -164,6 +165,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		}
 		member, err := n.command(ctx, "member", host.CommandArgs{
 			Connection: first.args.Connection,
+			Library:    kubeadm.Files(true),
 			Create:     pulumi.String(kubeadm.Admit(n.plain)),
 			Delete:     pulumi.String(kubeadm.Retire(plain, n.plain)),
 		}, uniq(first.join.Resource, n.join.Resource)...)
@@ -176,6 +178,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	kubeconfig, err := host.NewCommand(ctx, naming.Child(name, "kubeconfig"), host.CommandArgs{
 		Connection:   first.args.Connection,
+		Library:      kubeadm.Files(true),
+		Once:         true,
 		Create:       pulumi.String(kubeadm.Kubeconfig(plain, "https://"+args.server(first.plain, plain).String(), args.ProxyURL)),
 		SecretOutput: true,
 	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{first.join.Resource}))
@@ -198,21 +202,25 @@ func (n *node) command(ctx *pulumi.Context, role string, args host.CommandArgs, 
 	return command, nil
 }
 
-// invite makes the node's invitation on another node. The node's host key goes in, so that a host that was installed again gets a new one: tokens are good
+// invite makes the node's invitation on another node, once: other code is no reason for another token. The node's host key goes in, so that a host that was installed again gets a new one: tokens are good
 // for a day only.
 func (n *node) invite(ctx *pulumi.Context, on *node, founder bool, after pulumi.Resource) (*host.Command, error) {
 	return n.command(ctx, "invitation", host.CommandArgs{
 		Connection:   on.args.Connection,
+		Library:      kubeadm.Files(true),
+		Once:         true,
 		Create:       pulumi.String(kubeadm.Invite(n.plain, founder)),
 		Stdin:        n.args.Connection.HostKey,
 		SecretOutput: true,
 	}, after)
 }
 
-// enter joins the node, or founds the cluster. An update never founds: on a node that was in, it would make a second cluster beside the first.
+// enter joins the node, or founds the cluster, once: a node that is in does not join again because the code has changed. An update never founds: on a node that was in, it would make a second cluster beside the first.
 func (n *node) enter(ctx *pulumi.Context, invitation pulumi.StringInput, found bool, after ...pulumi.Resource) (err error) {
 	args := host.CommandArgs{
 		Connection: n.args.Connection,
+		Library:    kubeadm.Files(n.plain.ControlPlane),
+		Once:       true,
 		Create:     pulumi.String(kubeadm.Join(found)),
 		Delete:     pulumi.String(kubeadm.Leave()),
 		Stdin:      invitation,

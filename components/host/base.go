@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/host/script"
@@ -21,14 +22,20 @@ type Args struct {
 	PrivateMAC pulumi.StringInput
 }
 
-// Base is a host with its base set-up done: packages, time, kernel settings, sshd, private network and the library of shared functions. Everything else
-// on the host must depend on Command.Resource.
+// Base is a host with its base set-up done: the library, packages, time, kernel settings, sshd, private network. Everything else on the host must depend on
+// Command.Resource.
 type Base struct {
 	pulumi.ResourceState
 
-	// Command is the one resource, <name>-base. It has no delete: nothing of the set-up is worth taking back from a host that goes.
+	// Library is <name>-library, the code that all commands of the host use, as files.
+	Library pulumi.Resource
+	// Command is <name>-base. It has no delete: nothing of the set-up is worth taking back from a host that goes.
 	Command *Command
 }
+
+// libraryPath is the library from where Pulumi runs the program, which is the folder that Pulumi.yaml calls main. It is relative, so that the state is the same
+// whatever the checkout; it holds a checksum of the files and nothing else of them.
+const libraryPath = "../" + script.LibraryFolder
 
 // New sets a host up. name is the node's name.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Base, error) {
@@ -44,10 +51,22 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := ctx.RegisterComponentResource(naming.HostBase, name, c, opts...); err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
-	c.Command, err = newCommand(ctx, naming.Child(name, "base"), CommandArgs{
+	library, err := remote.NewCopyToRemote(ctx, naming.Child(name, "library"), &remote.CopyToRemoteArgs{
+		Connection: args.Connection.args(),
+		Source:     pulumi.NewFileArchive(libraryPath),
+		RemotePath: pulumi.String(script.CopyPath),
+		// A host that was installed again has lost its copy, and another connection alone copies nothing. Its own key tells one installation from the next.
+		Triggers: pulumi.Array{args.Connection.HostKey},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("host %s: %w", name, err)
+	}
+	c.Library = library
+	c.Command, err = NewCommand(ctx, naming.Child(name, "base"), CommandArgs{
 		Connection: args.Connection,
+		Library:    script.BaseFiles,
 		Create:     create,
-	}, script.AsRootWithoutLibrary, pulumi.Parent(c))
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{library}))
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}

@@ -35,7 +35,7 @@ type Connection struct {
 	Port int
 	// User is the administrator; DefaultUser when empty. It must have sudo without a password.
 	User string
-	// PrivateKey is the OpenSSH key (PEM). Required; secret in the state whatever the caller hands over.
+	// PrivateKey is the administrator's key (PEM; see PrivateKey for the shortest form). Required; secret in the state whatever the caller hands over.
 	PrivateKey pulumi.StringInput
 	// HostKey pins the host: one line of known_hosts without the name, "ssh-ed25519 AAAA…". Required: without it the plugin would accept any host.
 	HostKey pulumi.StringInput
@@ -78,16 +78,21 @@ func (c Connection) args() remote.ConnectionArgs {
 	}
 }
 
-// CommandArgs describes one command on one host.
+// CommandArgs describes one command on one host, which must have its library (Base does that).
 type CommandArgs struct {
 	Connection Connection
-	// Create is the bash text that makes the thing, as rendered by a pure function; it runs as root after the library (script.LibraryPath) under
-	// set -euo pipefail. Required, idempotent.
+	// Library are the files of the library (script.LibraryFolder) that the scripts use beside lib.sh, in the order in which they are read.
+	Library []string
+	// Once is for what has been done for good when it is done. Its Create and Update take the library as an earlier command has installed it; all others
+	// name each file with a checksum, and so run again when the code has changed.
+	Once bool
+	// Create is the call that makes the thing, as rendered by a pure function: one function of the library with its arguments, and a here-document where it reads
+	// standard input (script.AsRoot). Required, idempotent.
 	Create pulumi.StringInput
 	// Update runs instead of Create when an input has changed; nil means Create again.
 	Update pulumi.StringInput
-	// Delete runs when the resource goes; nil means that nothing has to be done on the host. It also runs after the Create of a replacement, so it must not
-	// remove what Create has just made.
+	// Delete runs when the resource goes, with the library as it is installed then; nil means that nothing has to be done on the host. It also runs after the
+	// Create of a replacement, so it must not remove what Create has just made.
 	Delete pulumi.StringInput
 	// Stdin is handed to the script's standard input and is secret in the state.
 	Stdin pulumi.StringInput
@@ -107,13 +112,9 @@ type Command struct {
 	Resource pulumi.Resource
 }
 
-// NewCommand registers a command. It fails when the connection is incomplete or Create is missing.
+// NewCommand registers a command. It fails when the connection is incomplete, Create is missing, or the library has no such file.
 func NewCommand(ctx *pulumi.Context, name string, args CommandArgs, opts ...pulumi.ResourceOption) (*Command, error) {
-	return newCommand(ctx, name, args, script.AsRoot, opts...)
-}
-
-func newCommand(ctx *pulumi.Context, name string, args CommandArgs, wrap func(string) string, opts ...pulumi.ResourceOption) (*Command, error) {
-	err := args.Connection.Validate()
+	err := errors.Join(args.Connection.Validate(), script.CheckFiles(args.Library...))
 	if args.Create == nil {
 		err = errors.Join(err, errors.New("command has no create script; give the text to run"))
 	}
@@ -125,11 +126,15 @@ func newCommand(ctx *pulumi.Context, name string, args CommandArgs, wrap func(st
 	if args.Quiet || args.SecretOutput || args.Stdin != nil {
 		logging = remote.LoggingNone
 	}
+	wrap := script.AsRoot
+	if args.Once {
+		wrap = script.AsRootInstalled
+	}
 	in := &remote.CommandArgs{
 		Connection: args.Connection.args(),
-		Create:     wrapped(args.Create, wrap),
-		Update:     wrapped(args.Update, wrap),
-		Delete:     wrapped(args.Delete, wrap),
+		Create:     wrapped(args.Create, wrap, args.Library),
+		Update:     wrapped(args.Update, wrap, args.Library),
+		Delete:     wrapped(args.Delete, script.AsRootIfInstalled, args.Library),
 		Logging:    logging,
 		// sshd refuses the variables anyway, and a previous output may hold a secret.
 		AddPreviousOutputInEnv: pulumi.Bool(false),
@@ -154,14 +159,14 @@ func newCommand(ctx *pulumi.Context, name string, args CommandArgs, wrap func(st
 }
 
 // wrapped keeps plain text plain, so that it costs no apply and is known in every preview.
-func wrapped(in pulumi.StringInput, wrap func(string) string) pulumi.StringPtrInput {
+func wrapped(in pulumi.StringInput, wrap func(string, ...string) string, library []string) pulumi.StringPtrInput {
 	switch text := in.(type) {
 	case nil:
 		return nil
 	case pulumi.String:
-		return pulumi.String(wrap(string(text)))
+		return pulumi.String(wrap(string(text), library...))
 	default:
-		return in.ToStringOutput().ApplyT(wrap).(pulumi.StringOutput).ToStringPtrOutput()
+		return in.ToStringOutput().ApplyT(func(text string) string { return wrap(text, library...) }).(pulumi.StringOutput).ToStringPtrOutput()
 	}
 }
 

@@ -1,13 +1,20 @@
 package host_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/crypto/ssh"
 
 	"havre/components/host"
 	"havre/components/host/hosttest"
@@ -43,7 +50,7 @@ func TestCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Text("create") != script.AsRoot("true\n") || r.Text("delete") != script.AsRoot("rm -f /thing\n") {
+			if r.Text("create") != script.AsRoot("true\n") || r.Text("delete") != script.AsRootIfInstalled("rm -f /thing\n") {
 				t.Errorf("create %q, delete %q", r.Text("create"), r.Text("delete"))
 			}
 			for path, want := range map[string]any{
@@ -131,6 +138,54 @@ func TestCommandWithLateScript(t *testing.T) {
 	}
 }
 
+// What is done once names no version of the code, so that it is not done again with another.
+func TestCommandOnce(t *testing.T) {
+	e := hosttest.New()
+	if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {
+		_, err := host.NewCommand(ctx, "a", host.CommandArgs{
+			Connection: connection(), Library: []string{"cluster.sh"}, Once: true, Create: pulumi.String("c"), Update: pulumi.String("u"), Delete: pulumi.String("d"),
+		})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := e.Named("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"create": script.AsRootInstalled("c", "cluster.sh"), "update": script.AsRootInstalled("u", "cluster.sh"), "delete": script.AsRootIfInstalled("d", "cluster.sh"),
+	} {
+		if got := r.Text(key); got != want {
+			t.Errorf("%s is %s", key, got)
+		}
+	}
+}
+
+func TestPrivateKey(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := string(pem.EncodeToMemory(block))
+	short := host.PrivateKey(long)
+	signer, err := ssh.ParsePrivateKey([]byte(short))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ssh.NewPublicKey(public)
+	if err != nil || !bytes.Equal(signer.PublicKey().Marshal(), want.Marshal()) {
+		t.Errorf("another key: %v", err)
+	}
+	if len(short)*3 > len(long) || host.PrivateKey(short) != short || host.PrivateKey("rubbish") != "rubbish" {
+		t.Errorf("%d bytes of %d; %q", len(short), len(long), host.PrivateKey("rubbish"))
+	}
+}
+
 func TestCommandRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -145,6 +200,8 @@ func TestCommandRefuses(t *testing.T) {
 			"command c: connection has no host key; give the key pinned at installation, an unpinned host is never dialled"},
 		{"port", func(a *host.CommandArgs) { a.Connection.Port = 65536 },
 			"command c: connection port 65536 is outside 1–65535; leave it 0 for 22"},
+		{"library", func(a *host.CommandArgs) { a.Library = []string{"base.sh", "magic.sh"} },
+			`command c: library has no file "magic.sh"; put it into components/host/script/library`},
 		{"no script", func(a *host.CommandArgs) { a.Create = nil },
 			"command c: command has no create script; give the text to run"},
 		{"several", func(a *host.CommandArgs) { a.Connection.Port = -1; a.Create = nil },
@@ -188,6 +245,7 @@ func TestBase(t *testing.T) {
 			}
 			want := []string{
 				"urn:pulumi:test::havre::havre:host:Base$command:remote:Command::gra-worker-2-base",
+				"urn:pulumi:test::havre::havre:host:Base$command:remote:CopyToRemote::gra-worker-2-library",
 				"urn:pulumi:test::havre::havre:host:Base::gra-worker-2",
 			}
 			if got := e.URNs(); !slices.Equal(got, want) {
@@ -198,11 +256,26 @@ func TestBase(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, err := (script.Base{Hostname: "gra-worker-2"}).Render()
-			if err != nil || r.Text("create") != script.AsRootWithoutLibrary(text) {
+			if err != nil || r.Text("create") != script.AsRoot(text, script.BaseFiles...) {
 				t.Errorf("the script is not the rendered one: %v", err)
 			}
 			if !r.Value("delete").IsNull() || !r.Value("triggers").IsNull() {
 				t.Error("the base set-up has a delete or triggers")
+			}
+			if !slices.Equal(r.DependsOn, []string{"gra-worker-2-library"}) {
+				t.Errorf("the base set-up depends on %v", r.DependsOn)
+			}
+			library, err := e.Named("gra-worker-2-library")
+			if err != nil {
+				t.Fatal(err)
+			}
+			from := library.Value("source").ArchiveValue().Path
+			// Pulumi runs the program in infra/.
+			if _, err := os.Stat(filepath.Join("../../infra", from, "run")); err != nil {
+				t.Errorf("the library is not at %s from the program's folder: %v", from, err)
+			}
+			if again := library.Value("triggers"); library.Text("remotePath") != "havre" || !again.IsArray() || again.ArrayValue()[0].V != "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample" {
+				t.Errorf("copied to %s, again with %v", library.Text("remotePath"), again)
 			}
 			if args.Base.Hostname != "" {
 				t.Error("the caller's Args changed")

@@ -2,7 +2,8 @@
 //
 // The thing to get wrong: a host's private key never leaves it. The key is made there (<node>-wireguard-key, whose output is the public key) and every host's
 // configuration (<node>-wireguard) is made of plain data and of all public keys. A new host therefore changes exactly <node>-wireguard on each old one, and
-// the running interface takes the change without being made again.
+// the running interface takes the change without being made again. What changes there is the list of peers on the rendezvous hosts, and its checksum on all
+// others, which fetch it from those; so they wait for the rendezvous hosts' commands.
 package wireguard
 
 import (
@@ -32,6 +33,9 @@ type Host struct {
 	Private netip.Addr
 	// Public is the public IPv4 address.
 	Public pulumi.StringInput
+	// Rendezvous makes the host one of those that hold the list of all peers and serve it to the others: 1 to conf.MaxRendezvous hosts that are expected to be up when
+	// the mesh changes, such as the control plane. A mesh without any is for conf.MaxWithout hosts at most.
+	Rendezvous bool
 	// Connection is how the host is reached; never over the mesh itself.
 	Connection host.Connection
 	// DependsOn are the real resources of the host's base set-up, which brings the library and wireguard-tools.
@@ -89,6 +93,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	for _, h := range args.Hosts {
 		key, err := host.NewCommand(ctx, naming.Child(h.Name, "wireguard-key"), host.CommandArgs{
 			Connection: h.Connection,
+			Library:    conf.Files,
 			Create:     keyScript,
 		}, pulumi.Parent(c), pulumi.DependsOn(h.DependsOn))
 		if err != nil {
@@ -100,24 +105,39 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 
 	mesh := args.mesh()
-	texts := withoutDependencies(ctx, pulumi.All(late...).ApplyT(func(values []any) ([]string, error) { return applyScripts(mesh, values) }))
-	for i, h := range args.Hosts {
-		peer := c.Peers[h.Name]
-		own := []pulumi.ResourceOption{pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{peer.Key})}
-		if h.Server != nil {
-			own = append(own, pulumi.DeletedWith(h.Server))
+	texts := withoutDependencies(ctx, pulumi.All(late...).ApplyT(func(values []any) ([]string, error) { return scripts(mesh, values) }))
+	var served []pulumi.Resource
+	// The rendezvous hosts first: the others' commands depend on theirs.
+	for _, rendezvous := range []bool{true, false} {
+		for i, h := range args.Hosts {
+			if h.Rendezvous != rendezvous {
+				continue
+			}
+			peer := c.Peers[h.Name]
+			after := []pulumi.Resource{peer.Key}
+			if !rendezvous {
+				after = append(after, served...)
+			}
+			own := []pulumi.ResourceOption{pulumi.Parent(c), pulumi.DependsOn(after)}
+			if h.Server != nil {
+				own = append(own, pulumi.DeletedWith(h.Server))
+			}
+			text := pulumix.Apply(texts, func(all []string) string { return all[i] })
+			command, err := host.NewCommand(ctx, naming.Child(h.Name, "wireguard"), host.CommandArgs{
+				Connection: h.Connection,
+				Library:    conf.Files,
+				Create:     pulumi.StringOutput{OutputState: text.OutputState},
+				Delete:     pulumi.String(conf.DeleteScript()),
+			}, own...)
+			if err != nil {
+				return nil, fmt.Errorf("wireguard %s: %w", name, err)
+			}
+			if rendezvous {
+				served = append(served, command.Resource)
+			}
+			peer.Interface = command.Resource
+			c.Peers[h.Name] = peer
 		}
-		text := pulumix.Apply(texts, func(all []string) string { return all[i] })
-		command, err := host.NewCommand(ctx, naming.Child(h.Name, "wireguard"), host.CommandArgs{
-			Connection: h.Connection,
-			Create:     pulumi.StringOutput{OutputState: text.OutputState},
-			Delete:     pulumi.String(conf.DeleteScript()),
-		}, own...)
-		if err != nil {
-			return nil, fmt.Errorf("wireguard %s: %w", name, err)
-		}
-		peer.Interface = command.Resource
-		c.Peers[h.Name] = peer
 	}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{})
 }
@@ -135,7 +155,7 @@ func (m *Mesh) Resources() []pulumi.Resource {
 func (a Args) mesh() conf.Mesh {
 	m := conf.Mesh{Network: a.Network, Pods: a.Pods, Port: a.Port, MTU: a.MTU}
 	for _, h := range a.Hosts {
-		m.Hosts = append(m.Hosts, conf.Host{Name: h.Name, Mesh: h.Mesh, Pods: h.Pods, Private: h.Private})
+		m.Hosts = append(m.Hosts, conf.Host{Name: h.Name, Mesh: h.Mesh, Pods: h.Pods, Private: h.Private, Rendezvous: h.Rendezvous})
 	}
 	m.Hosts = append(m.Hosts, a.Operators...)
 	return m
@@ -160,9 +180,9 @@ func (a Args) validate() error {
 	return errors.Join(errs...)
 }
 
-// applyScripts is the script of each host that has late values, in order. It puts them (a public key and a public address for each) into the mesh and validates
+// scripts is the script of each host that has late values, in order. It puts them (a public key and a public address for each) into the mesh and validates
 // the whole, once for all hosts.
-func applyScripts(m conf.Mesh, late []any) ([]string, error) {
+func scripts(m conf.Mesh, late []any) ([]string, error) {
 	m.Hosts = append([]conf.Host(nil), m.Hosts...)
 	names := make([]string, len(late)/2)
 	var errs []error
@@ -180,16 +200,7 @@ func applyScripts(m conf.Mesh, late []any) ([]string, error) {
 	if err := errors.Join(append(errs, m.Validate())...); err != nil {
 		return nil, err
 	}
-	m = m.Sorted()
-	texts := make([]string, len(names))
-	for i, name := range names {
-		c, err := m.For(name)
-		if err != nil {
-			return nil, err
-		}
-		texts[i] = conf.ApplyScript(c)
-	}
-	return texts, nil
+	return m.Scripts(names)
 }
 
 // withoutDependencies is the same output as if it came from nowhere. Every host's configuration needs every host's key and address, and the engine writes each such

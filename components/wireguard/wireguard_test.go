@@ -1,6 +1,7 @@
 package wireguard_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -126,11 +127,11 @@ func TestGraph(t *testing.T) {
 			if !slices.Equal(one.DependsOn, []string{"node-1-wireguard-key"}) {
 				t.Errorf("depends on %v", one.DependsOn)
 			}
-			if one.Text("delete") != script.AsRoot(conf.DeleteScript()) || !one.Value("triggers").IsNull() {
+			if one.Text("delete") != script.AsRootIfInstalled(conf.DeleteScript(), conf.Files...) || !one.Value("triggers").IsNull() {
 				t.Error("delete or triggers are not as wanted")
 			}
 			key := named(t, e, "node-1-wireguard-key")
-			if key.Text("create") != script.AsRoot(conf.KeyScript(nil)) || !key.Value("delete").IsNull() || len(key.SecretOutputs) != 1 {
+			if key.Text("create") != script.AsRoot(conf.KeyScript(nil), conf.Files...) || !key.Value("delete").IsNull() || len(key.SecretOutputs) != 1 {
 				t.Errorf("key command: delete %v, secret outputs %v", key.Value("delete"), key.SecretOutputs)
 			}
 		})
@@ -138,19 +139,34 @@ func TestGraph(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	e := run(t, hosttest.Known, args(4))
-	for name, want := range map[string]string{
-		"node-1-wireguard": "10.80.0.1/16 51820 1420 10.81.0.0/16\n" +
-			"node-2 " + publicKey("node-2")[:43] + " 198.51.100.12 10.80.0.2,10.81.2.0/24\n" +
-			"node-3 " + publicKey("node-3")[:43] + " 10.90.0.3 10.80.0.3,10.81.3.0/24\n" +
-			"node-4 " + publicKey("node-4")[:43] + " 198.51.100.14 10.80.0.4\n",
-		"node-2-wireguard": "10.80.0.2/16 51820 1420 10.81.0.0/16\n" +
-			"node-1 " + publicKey("node-1")[:43] + " 198.51.100.11 10.80.0.1,10.81.1.0/24\n" +
-			"node-3 " + publicKey("node-3")[:43] + " 198.51.100.13 10.80.0.3,10.81.3.0/24\n" +
-			"node-4 " + publicKey("node-4")[:43] + " 198.51.100.14 10.80.0.4\n",
+	line := func(n int, private, allowed string) string {
+		name := fmt.Sprintf("node-%d", n)
+		return fmt.Sprintf("%s %s 198.51.100.%d %s %s\n", name, publicKey(name)[:43], 10+n, private, allowed)
+	}
+	one, two := line(1, "10.90.0.1", "10.80.0.1,10.81.1.0/24"), line(2, "-", "10.80.0.2,10.81.2.0/24")
+	three, four := line(3, "10.90.0.3", "10.80.0.3,10.81.3.0/24"), line(4, "-", "10.80.0.4")
+	all := one + two + three + four
+	sum := sha256.Sum256([]byte(all))
+	without, with := args(4), args(4)
+	with.Hosts[2].Rendezvous = true
+	for _, c := range []struct {
+		args        wireguard.Args
+		name, first string
+		lines       string
+		dependsOn   []string
+	}{
+		{without, "node-1-wireguard", "mesh_apply node-1 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-1-wireguard-key"}},
+		{without, "node-2-wireguard", "mesh_apply node-2 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-2-wireguard-key"}},
+		{with, "node-3-wireguard", "mesh_serve node-3 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-3-wireguard-key"}},
+		{with, "node-1-wireguard", fmt.Sprintf("mesh_join node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 %x", sum), one + three,
+			[]string{"node-1-wireguard-key", "node-3-wireguard"}},
 	} {
-		if got, want := named(t, e, name).Text("create"), script.AsRoot("/usr/local/lib/havre/mesh apply <<'EOF'\n"+want+"EOF\n"); got != want {
-			t.Errorf("%s\n got %s\nwant %s", name, got, want)
+		r := named(t, run(t, hosttest.Known, c.args), c.name)
+		if got, want := r.Text("create"), script.AsRoot(c.first+" <<'EOF'\n"+c.lines+"EOF\n", "mesh.sh"); got != want {
+			t.Errorf("%s\n got %s\nwant %s", c.name, got, want)
+		}
+		if !slices.Equal(r.DependsOn, c.dependsOn) {
+			t.Errorf("%s depends on %v, want %v", c.name, r.DependsOn, c.dependsOn)
 		}
 	}
 }
@@ -164,9 +180,10 @@ func TestAddingAHost(t *testing.T) {
 		}
 		return out
 	}
-	four := args(4)
-	four.Hosts[2].Pods = args(3).Hosts[2].Pods // the third is the data host in both
-	before, after := inputs(args(3)), inputs(four)
+	three, four := args(3), args(4)
+	four.Hosts[2].Pods = three.Hosts[2].Pods // the third is the data host in both
+	three.Hosts[0].Rendezvous, four.Hosts[0].Rendezvous = true, true
+	before, after := inputs(three), inputs(four)
 	var changed, fresh []string
 	for name, in := range after {
 		if old, ok := before[name]; !ok {
@@ -208,14 +225,14 @@ func TestOperatorsAndServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := named(t, e, "node-1-wireguard")
-	if !strings.Contains(one.Text("create"), "\nlaptop "+publicKey("laptop")[:43]+" - 10.80.255.1\n") {
+	if !strings.Contains(one.Text("create"), "\nlaptop "+publicKey("laptop")[:43]+" - - 10.80.255.1\n") {
 		t.Errorf("no laptop in %s", one.Text("create"))
 	}
 	if one.DeletedWith != "server" {
 		t.Errorf("deleted with %q", one.DeletedWith)
 	}
 	key := named(t, e, "node-1-wireguard-key")
-	if !slices.Contains(key.DependsOn, "server") || !strings.Contains(key.Text("create"), "havre_fetch http://198.51.100.1:8080/wireguard-go abab") {
+	if !slices.Contains(key.DependsOn, "server") || !strings.Contains(key.Text("create"), "mesh_key http://198.51.100.1:8080/wireguard-go abab") {
 		t.Errorf("key depends on %v", key.DependsOn)
 	}
 }
@@ -234,6 +251,12 @@ func TestRefusesAtOnce(t *testing.T) {
 		{"userspace", func(a *wireguard.Args) { a.Userspace = &conf.Userspace{URL: "ftp://x", SHA256: "AB"} },
 			"wireguard mesh: userspace WireGuard: URL \"ftp://x\" is not http or https; give the artifact mirror's\n" +
 				"userspace WireGuard: checksum \"AB\" is not a SHA-256 of 64 lower-case hexadecimal digits"},
+		{"rendezvous", func(a *wireguard.Args) {
+			*a = args(8)
+			for i := range a.Hosts {
+				a.Hosts[i].Rendezvous = true
+			}
+		}, "wireguard mesh: mesh: 8 rendezvous hosts, each of which holds the whole roster; name at most 7"},
 		{"shape, several", func(a *wireguard.Args) {
 			a.MTU = 1500
 			a.MTU = 9001
@@ -319,6 +342,7 @@ func TestArgsStay(t *testing.T) {
 // The whole graph at 200 hosts, registration over the loopback included.
 func BenchmarkGraph200(b *testing.B) {
 	a := args(200)
+	a.Hosts[0].Rendezvous = true
 	for b.Loop() {
 		if err := engine().Run(hosttest.Known, func(ctx *pulumi.Context) error {
 			_, err := wireguard.New(ctx, "mesh", a)

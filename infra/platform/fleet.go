@@ -85,7 +85,7 @@ func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedN
 	connection := host.Connection{
 		Address:    node.Address,
 		User:       node.User,
-		PrivateKey: pulumi.ToSecret(pulumi.String(settings.SSHPrivateKey)).(pulumi.StringOutput),
+		PrivateKey: pulumi.ToSecret(pulumi.String(host.PrivateKey(settings.SSHPrivateKey))).(pulumi.StringOutput),
 		HostKey:    node.HostKey,
 	}
 	args := host.Args{Connection: connection, Base: script.Base{

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"havre/components/cluster/kubeadm"
+	"havre/components/host/script"
 	"havre/components/host/script/scripttest"
 )
 
@@ -27,12 +28,16 @@ type fakeHost struct {
 func newHost(t testing.TB, n kubeadm.Node) *fakeHost {
 	dir := t.TempDir()
 	h := &fakeHost{t: t, dir: dir}
-	move := strings.NewReplacer("/etc/", dir+"/etc/", "/var/lib/", dir+"/var/lib/", "/run/", dir+"/run/", "unix:///run/", "unix:///run/")
-	h.library = move.Replace(kubeadm.Library(n.ControlPlane)) + "\nsleep() { :; }\ncluster_until() { shift; \"$@\" >/dev/null 2>&1; }\n"
+	// Everything lies below the test's folder but the socket, which is only named.
+	move := strings.NewReplacer("unix:///run/", "unix:///run/", "/etc/", dir+"/etc/", "/var/lib/", dir+"/var/lib/", "/run/", dir+"/run/", "/usr/local/bin/", dir+"/usr/bin/")
+	for _, name := range kubeadm.PrepareFiles(n.ControlPlane) {
+		h.library += script.LibraryFile(name)
+	}
+	h.library = move.Replace(h.library) + "\nsleep() { :; }\ncluster_until() { shift; \"$@\" >/dev/null 2>&1; }\n"
 	h.write("etc/havre/cluster/node.env", production().NodeEnvironment(n))
-	h.write("etc/havre/cluster/init.json", production().InitConfig(n, ""))
-	h.write("etc/havre/cluster/upload.json", production().InitConfig(n, "@KEY@"))
-	h.write("etc/havre/cluster/join.json", production().JoinConfig(n))
+	for file, function := range map[string]string{"init": "kubernetes_init_config", "upload": "kubernetes_init_config @KEY@", "join": "kubernetes_join_config"} {
+		h.write("etc/havre/cluster/"+file+".json", scripttest.Run(t, dir, h.library+function, "").Stdout)
+	}
 	h.write("run/x", "")
 	for _, name := range []string{"kubeadm", "kubectl", "etcdctl", "systemctl", "ctr", "nft", "ip", "openssl", "curl", "sync"} {
 		h.stub(name, "")
@@ -351,5 +356,48 @@ func TestRetireOfADeadClusterGoesOn(t *testing.T) {
 	want(t, "message", result.Stderr, "havre: gra-worker-2: no API server is ready after 60 s, so nothing is drained\n")
 	if result.Code != 0 {
 		t.Errorf("status %d", result.Code)
+	}
+}
+
+// The whole preparation, twice: the second time nothing is restarted and no file changes.
+func TestPrepare(t *testing.T) {
+	for name, n := range map[string]kubeadm.Node{"control plane": controlPlane(), "worker": worker()} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, n)
+			for _, name := range []string{"haproxy", "modprobe"} {
+				h.stub(name, "")
+			}
+			h.stub("dpkg-query", "printf installed")
+			h.stub("curl", `while [[ $1 != -o ]]; do shift; done; printf %s binary >"$2"`)
+			h.stub("sysctl", "")
+			c := production()
+			for name, b := range c.Release.Binaries {
+				// SHA-256 of "binary".
+				b.SHA256 = "9a3a45d01531a20e89ac6ae10b0b0beb0492acd7216a368aa062d1a5fecaf9cd"
+				c.Release.Binaries[name] = b
+			}
+			c.Network.ExternalCNI = true
+			step := strings.NewReplacer("/etc/", h.dir+"/etc/").Replace(kubeadm.Prepare(c, n))
+			// Kernel settings are the machine's.
+			step = "havre_sysctl() { :; }\n" + step
+			var texts []string
+			for i := range 2 {
+				os.Remove(filepath.Join(h.dir, "calls"))
+				if result, _ := h.run(step, ""); result.Code != 0 {
+					t.Fatalf("time %d: %s", i, result.Stderr)
+				}
+				calls := h.read("calls")
+				if restarted := strings.Contains(calls, "systemctl restart containerd.service\n"); restarted != (i == 0) {
+					t.Errorf("time %d: containerd restarted %t:\n%s", i, restarted, calls)
+				}
+				texts = append(texts, h.read("etc/havre/cluster/join.json")+h.read("etc/havre/cluster/kubelet.conf.d/10-havre.conf")+h.read("etc/containerd/config.toml"))
+			}
+			if texts[0] == "" || texts[0] != texts[1] {
+				t.Error("the files differ from one run to the next")
+			}
+			if got := h.exists("etc/systemd/system/havre-approve.timer"); got != n.ControlPlane {
+				t.Errorf("certificates are signed there: %t", got)
+			}
+		})
 	}
 }

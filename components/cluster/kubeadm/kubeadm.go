@@ -1,8 +1,9 @@
-// Package kubeadm renders everything a host needs to become and to stop being a node: the configuration of containerd, kubelet, kubeadm, the CNI and the
-// local API proxy, and the scripts of a node's life. It is pure.
+// Package kubeadm renders the scripts of a node's life: how a host becomes a node and stops being one. It is pure.
 //
-// The thing to get wrong: what kubeadm init is told is stored in the cluster and used by every later control-plane node, so nothing of one node may be in
-// ClusterConfiguration. A node's own addresses go into patches, into kubelet's drop-in and into kubelet's flags.
+// The thing to get wrong: nothing here is a file of the host. A script calls functions of the library (cluster.sh, control-plane.sh, kubernetes.sh in
+// components/host/script/library) with what is the node's own, and those make the files; so a change of a configuration is a change there, and a preview shows it as
+// another checksum of kubernetes.sh on every node. What kubeadm init is told is stored in the cluster and used by every later control-plane node, so nothing of one
+// node may be in ClusterConfiguration. A node's own addresses go into patches, into kubelet's drop-in and into kubelet's flags.
 package kubeadm
 
 import (
@@ -24,16 +25,11 @@ const (
 	DefaultDrainTimeout = 5 * time.Minute
 )
 
-// What kubelet keeps of a node from pods, for itself and for the system each; and the memory that must stay free, or it evicts.
+// ReservedCPU, in thousandths of a core, and ReservedMemory, in bytes, are what pods cannot have of an ordinary node: what kubelet keeps for itself, for the system,
+// and the memory that must stay free, or it evicts. kubernetes.sh of the library sets them; a test holds the two together.
 const (
-	kubeReservedCPU, systemReservedCPU              = 100, 100
-	kubeReservedMiB, systemReservedMiB, evictionMiB = 512, 256, 300
-)
-
-// ReservedCPU, in thousandths of a core, and ReservedMemory, in bytes, are what pods cannot have of a node.
-const (
-	ReservedCPU    = kubeReservedCPU + systemReservedCPU
-	ReservedMemory = (kubeReservedMiB + systemReservedMiB + evictionMiB) << 20
+	ReservedCPU    = 100 + 100
+	ReservedMemory = (512 + 256 + 300) << 20
 )
 
 // Cluster is what is the same on every node.

@@ -1,14 +1,18 @@
 package kubeadm_test
 
 import (
+	"encoding/json"
 	"flag"
 	"net/netip"
 	"path/filepath"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"havre/components/cluster/kubeadm"
+	"havre/components/host/script"
 	"havre/components/host/script/scripttest"
 )
 
@@ -75,7 +79,7 @@ func TestScripts(t *testing.T) {
 		"local-control-plane-kubernetes.sh":      kubeadm.Prepare(local(), controlPlane()),
 		"local-worker-kubernetes.sh":             kubeadm.Prepare(local(), worker()),
 		"external-worker-kubernetes.sh":          kubeadm.Prepare(external, worker()),
-		"kubernetes-delete.sh":                   kubeadm.Unprepare(production()),
+		"kubernetes-delete.sh":                   kubeadm.Unprepare(),
 		"founder-invitation.sh":                  kubeadm.Invite(controlPlane(), true),
 		"control-plane-invitation.sh":            kubeadm.Invite(controlPlane(), false),
 		"worker-invitation.sh":                   kubeadm.Invite(worker(), false),
@@ -92,38 +96,131 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func TestLibraries(t *testing.T) {
-	scripttest.Script(t, golden("library-control-plane.sh"), kubeadm.Library(true), *update)
-	scripttest.Check(t, kubeadm.Library(false))
-	if strings.Contains(kubeadm.Library(false), "cluster_invite()") {
-		t.Error("a worker's library holds what only control-plane nodes do")
+// library gives the functions of a node as its host has them, after its environment, with the paths below dir.
+func library(dir string, c kubeadm.Cluster, n kubeadm.Node) string {
+	var b strings.Builder
+	for _, name := range kubeadm.PrepareFiles(n.ControlPlane) {
+		b.WriteString(script.LibraryFile(name))
 	}
-	if n := len(kubeadm.Library(false)); n > 10<<10 {
-		t.Errorf("a worker's library has %d bytes, it lies in the state twice a node; want at most 10 KiB", n)
+	b.WriteString(c.NodeEnvironment(n))
+	return strings.NewReplacer("unix:///run/", "unix:///run/", "/etc/", dir+"/etc/").Replace(b.String())
+}
+
+// made is a file's text as the host makes it.
+func made(t *testing.T, c kubeadm.Cluster, n kubeadm.Node, function string) string {
+	t.Helper()
+	dir := t.TempDir()
+	result := scripttest.Run(t, dir, library(dir, c, n)+function+"\n", "")
+	if result.Code != 0 {
+		t.Fatalf("%s: status %d: %s", function, result.Code, result.Stderr)
 	}
+	return strings.ReplaceAll(result.Stdout, dir, "")
 }
 
 func TestConfiguration(t *testing.T) {
-	for name, text := range map[string]string{
-		"init.json":            production().InitConfig(controlPlane(), ""),
-		"local-upload.json":    local().InitConfig(controlPlane(), "@KEY@"),
-		"control-plane.json":   production().JoinConfig(controlPlane()),
-		"local-worker.json":    local().JoinConfig(worker()),
-		"kubelet.json":         production().KubeletConfig(worker()),
-		"local-kubelet.json":   local().KubeletConfig(worker()),
-		"api-proxy.cfg":        production().APIProxy(),
-		"containerd.toml":      production().ContainerdConfig(),
-		"conflist.json":        production().Conflist(worker()),
-		"masquerade.nft":       production().Masquerade(worker()),
-		"apiserver-patch.json": kubeadm.APIServerPatch(controlPlane()),
+	single := production()
+	single.Network.ExternalCNI = true
+	for name, c := range map[string]struct {
+		cluster  kubeadm.Cluster
+		node     kubeadm.Node
+		function string
+	}{
+		"init.json":             {production(), controlPlane(), "kubernetes_init_config"},
+		"local-upload.json":     {local(), controlPlane(), "kubernetes_init_config @KEY@"},
+		"control-plane.json":    {production(), controlPlane(), "kubernetes_join_config"},
+		"worker.json":           {production(), worker(), "kubernetes_join_config"},
+		"local-worker.json":     {local(), worker(), "kubernetes_join_config"},
+		"kubelet.json":          {production(), worker(), "kubernetes_kubelet_config"},
+		"local-kubelet.json":    {local(), worker(), "kubernetes_kubelet_config"},
+		"kubelet.service":       {production(), worker(), "kubernetes_kubelet_unit"},
+		"api-proxy.cfg":         {production(), worker(), "kubernetes_api_proxy_config"},
+		"containerd.toml":       {production(), worker(), "kubernetes_containerd_config"},
+		"local-containerd.toml": {local(), worker(), "kubernetes_containerd_config"},
+		"registry-hosts.toml":   {local(), worker(), "kubernetes_registry_hosts"},
+		"conflist.json":         {production(), worker(), "kubernetes_conflist"},
+		"masquerade.nft":        {production(), worker(), "kubernetes_masquerade"},
+		"apiserver-patch.json":  {production(), controlPlane(), "kubernetes_api_server_patch"},
+		"sysctls":               {production(), worker(), "kubernetes_sysctls"},
+		"external-sysctls":      {single, worker(), "kubernetes_sysctls"},
+		"local-sysctls":         {local(), worker(), "kubernetes_sysctls"},
 	} {
-		t.Run(name, func(t *testing.T) { scripttest.Golden(t, golden(name), text, *update) })
+		t.Run(name, func(t *testing.T) {
+			text := made(t, c.cluster, c.node, c.function)
+			scripttest.Golden(t, golden(name), text, *update)
+			if !strings.HasSuffix(name, ".json") {
+				return
+			}
+			for _, document := range strings.Split(text, "---\n") {
+				if !json.Valid([]byte(document)) {
+					t.Errorf("not JSON:\n%s", document)
+				}
+			}
+		})
+	}
+}
+
+// What is reckoned with when capacity is judged is what kubelet is told.
+func TestReserved(t *testing.T) {
+	var k struct{ KubeReserved, SystemReserved, EvictionHard map[string]string }
+	if err := json.Unmarshal([]byte(made(t, production(), worker(), "kubernetes_kubelet_config")), &k); err != nil {
+		t.Fatal(err)
+	}
+	number := func(text, unit string) int {
+		n, err := strconv.Atoi(strings.TrimSuffix(text, unit))
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	if got := number(k.KubeReserved["cpu"], "m") + number(k.SystemReserved["cpu"], "m"); got != kubeadm.ReservedCPU {
+		t.Errorf("kubelet keeps %d thousandths of a core, reckoned are %d", got, kubeadm.ReservedCPU)
+	}
+	memory := number(k.KubeReserved["memory"], "Mi") + number(k.SystemReserved["memory"], "Mi") + number(k.EvictionHard["memory.available"], "Mi")
+	if memory<<20 != kubeadm.ReservedMemory {
+		t.Errorf("kubelet keeps %d MiB, reckoned are %d bytes", memory, kubeadm.ReservedMemory)
+	}
+}
+
+// A node without taints says so, or kubeadm would put its own.
+func TestNoTaintsAreAnEmptyList(t *testing.T) {
+	n := worker()
+	n.Taints = nil
+	if text := made(t, production(), n, "kubernetes_join_config"); !strings.Contains(text, `"taints": []`) || !json.Valid([]byte(text)) {
+		t.Errorf("got %s", text)
+	}
+}
+
+// The Node as the API server is given it, from the labels in the command.
+func TestManifest(t *testing.T) {
+	_, labels, _ := strings.Cut(kubeadm.Admit(worker()), " <<'EOF'\n")
+	text := made(t, production(), controlPlane(), "cluster_manifest gra-worker-2 'havre/burst=yes:NoSchedule' <<'EOF'\n"+labels)
+	var node any
+	if err := json.Unmarshal([]byte(text), &node); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	want := map[string]any{
+		"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{
+			"name": "gra-worker-2", "annotations": map[string]any{"havre/taints": "havre/burst=yes:NoSchedule"},
+			"labels": map[string]any{
+				"havre/tier": "burst", "node-restriction.kubernetes.io/mesh-address": "10.80.0.12", "node-role.kubernetes.io/worker": "",
+				"topology.kubernetes.io/zone": "gra",
+			},
+		},
+	}
+	if !reflect.DeepEqual(node, want) {
+		t.Errorf("got %v", node)
+	}
+}
+
+func TestPackagesAreTheHosts(t *testing.T) {
+	if want := "havre_packages " + script.Words(kubeadm.Packages...) + "\n"; !strings.Contains(script.LibraryFile("kubernetes.sh"), want) {
+		t.Errorf("kubernetes.sh has no line %q", want)
 	}
 }
 
 // What kubeadm init stores in the cluster is used by every later control-plane node.
 func TestClusterConfigurationHoldsNoNodesAddress(t *testing.T) {
-	_, stored, found := strings.Cut(production().InitConfig(controlPlane(), ""), "---\n")
+	_, stored, found := strings.Cut(made(t, production(), controlPlane(), "kubernetes_init_config"), "---\n")
 	if !found {
 		t.Fatal("the configuration is one document")
 	}

@@ -1,7 +1,7 @@
 // Package hosttest is a strict mock of the Pulumi engine for tests of components and of the whole graph. It speaks the engine's own protocol over loopback,
 // because the mock inside the SDK loses unknown values and fails on a secret that is unknown.
 //
-// The thing to get wrong: it knows nothing by itself but remote commands and our own components. A type token or an invoke that no test has declared fails
+// The thing to get wrong: it knows nothing by itself but remote commands, copies and our own components. A type token or an invoke that no test has declared fails
 // the run, as does an input whose name the real resource does not have; so a test shows exactly what a preview would register.
 package hosttest
 
@@ -92,7 +92,7 @@ type Engine struct {
 	secretKeys []string
 }
 
-// New is an engine of project havre, stack test, that knows remote commands (whose output is empty, see Stdout) and components named havre:….
+// New is an engine of project havre, stack test, that knows remote commands (whose output is empty, see Stdout), copies to hosts, and components named havre:….
 func New() *Engine {
 	e := &Engine{
 		handlers: map[string]Handler{},
@@ -109,6 +109,7 @@ func New() *Engine {
 			return resource.PropertyMap{"stdout": resource.NewProperty(e.stdout(r)), "stderr": resource.NewProperty("")}
 		},
 	})
+	e.Handle(CopyToken, Handler{Inputs: copyInputs, Required: []string{"connection", "remotePath", "source"}, Check: checkCopy})
 	return e
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,31 +39,53 @@ func TestBaseGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		scripttest.Script(t, filepath.Join("testdata", name), text, *update)
-		// It lies twice in the state of every host.
-		if len(text) > 9<<10 {
-			t.Errorf("%s has %d bytes, at most 9 KiB are wanted", name, len(text))
+	}
+}
+
+// What runs on hosts is sound by itself, and says where it is edited.
+func TestLibrary(t *testing.T) {
+	entries, err := os.ReadDir("library")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		text := script.LibraryFile(entry.Name())
+		scripttest.Check(t, text)
+		if !strings.Contains(text, "components/host/script/library") {
+			t.Errorf("%s does not say where it is edited", entry.Name())
+		}
+		if err := script.CheckFiles(entry.Name()); err != nil {
+			t.Error(err)
 		}
 	}
-}
-
-func TestLibrary(t *testing.T) {
-	scripttest.Check(t, script.Library())
-	if strings.Contains(script.Library(), "\n# ") {
-		t.Error("the installed library has comments")
+	if err := script.CheckFiles("lib.sh", "none.sh"); err == nil || err.Error() != `library has no file "none.sh"; put it into components/host/script/library` {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat("../../../" + script.LibraryFolder + "/run"); err != nil {
+		t.Errorf("the library is not where the program looks for it: %v", err)
 	}
 }
 
-func TestPrivateProgramIsSoundByItself(t *testing.T) {
+// Every step gets what the description says.
+func TestBaseSetup(t *testing.T) {
+	dir := t.TempDir()
+	scripttest.Stub(t, dir, "systemd-detect-virt", "exit 1")
+	steps := ""
+	for _, name := range []string{
+		"base_hostname", "havre_packages", "base_time", "base_kernel", "base_swap", "base_sshd", "base_journal", "base_security_updates", "base_private_network",
+	} {
+		steps += name + "() { cat; echo " + name + " \"$@\"; }\n"
+	}
 	text, err := worker().Render()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(text, "havre_file /usr/local/lib/havre/private-network 0755 <<'EOF'\n")
-	body, _, ok2 := strings.Cut(rest, "\nEOF\n")
-	if !ok || !ok2 {
-		t.Fatal("the private network's program is not in the script")
+	r := scripttest.Run(t, dir, script.LibraryFile("base.sh")+steps+text, "")
+	want := "base_hostname gra-worker-2\nhavre_packages " + strings.Join(worker().Packages(), " ") + "\nbase_time\nbase_kernel\nbase_swap\nbase_sshd\nbase_journal\n" +
+		"base_security_updates yes\nbase_private_network 02:00:5e:00:00:0c 10.90.0.12/16 1500\n"
+	if r.Code != 0 || r.Stdout != want {
+		t.Errorf("status %d %s\n got %s\nwant %s", r.Code, r.Stderr, r.Stdout, want)
 	}
-	scripttest.Check(t, body)
 }
 
 func TestBaseValidate(t *testing.T) {
@@ -114,43 +137,139 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// The wrapping is run for real, with a sudo that only drops its own words: standard input, exit status, strictness and odd text must survive it.
-func TestAsRoot(t *testing.T) {
-	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "sudo"), []byte("#!/bin/bash\n[[ $1 == -n && $2 == -- ]] || exit 99\nshift 2\nexec \"$@\"\n"), 0o755); err != nil {
+// home is a host as the administrator's login shell sees it: the library copied, root's own copies in another folder, and a sudo that only drops its own words.
+func home(t *testing.T) (dir, installed string, run func(text, stdin string) (string, string, int)) {
+	t.Helper()
+	dir = t.TempDir()
+	installed = filepath.Join(dir, "installed")
+	copied := filepath.Join(dir, script.CopyPath, "library")
+	if err := os.MkdirAll(copied, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	run := func(text, stdin string) (string, int) {
-		cmd := exec.Command("bash", "-c", script.AsRootWithoutLibrary(text))
-		cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
+	entries, err := os.ReadDir("library")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		text := script.LibraryFile(entry.Name())
+		if entry.Name() == "run" {
+			text = strings.ReplaceAll(text, script.InstalledPath, installed)
+		}
+		if err := os.WriteFile(filepath.Join(copied, entry.Name()), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scripttest.Stub(t, dir, "sudo", `[[ $1 == -n ]] || exit 99; shift; exec "$@"`)
+	return dir, installed, func(text, stdin string) (string, string, int) {
+		cmd := exec.Command("bash", "-c", strings.ReplaceAll(text, script.InstalledPath, installed))
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + "/bin:/usr/bin:/bin"}
 		cmd.Stdin = strings.NewReader(stdin)
+		var errOut strings.Builder
+		cmd.Stderr = &errOut
 		out, _ := cmd.Output()
-		return string(out), cmd.ProcessState.ExitCode()
+		return string(out), errOut.String(), cmd.ProcessState.ExitCode()
+	}
+}
+
+// The wrapping is run for real: standard input, exit status, strictness and odd text must survive it.
+func TestAsRoot(t *testing.T) {
+	_, _, run := home(t)
+	if out, _, code := run(script.AsRoot("cat"), "secret"); out != "secret" || code != 0 {
+		t.Errorf("standard input: got %q, status %d", out, code)
+	}
+	if out, _, code := run(script.AsRoot("cat - <<'EOF'\nfirst\nEOF\n"), "secret"); out != "first\n" || code != 0 {
+		t.Errorf("a here-document: got %q, status %d", out, code)
+	}
+	if out, _, code := run(script.AsRoot("printf %s. "+script.Words("a b", "it's", "", "$HOME")), ""); out != "a b.it's..$HOME." || code != 0 {
+		t.Errorf("arguments: got %q, status %d", out, code)
 	}
 	for _, c := range []struct {
-		text, stdin, want string
-		code              int
+		text, want string
+		code       int
 	}{
-		{"cat", "secret", "secret", 0},
-		{"exit 7", "", "", 7},
-		{"false\necho reached", "", "", 1},
-		{"false | true\necho reached", "", "", 1},
-		{"echo \"$undefined\"", "", "", 1},
-		{"printf '%s' \"it's \\\"quoted\\\" \\$HOME `echo x`\" ')' \"(\"", "", "it's \"quoted\" $HOME x)(", 0},
-		{"cat <<'EOF'\nan unbalanced ' and \" and ) and $(\nEOF", "", "an unbalanced ' and \" and ) and $(\n", 0},
-		{"# it's a comment with an unbalanced quote (\necho ok", "", "ok\n", 0},
+		{"exit 7", "", 7},
+		{"false\necho reached", "", 1},
+		{"false | true\necho reached", "", 1},
+		{"echo \"$undefined\"", "", 1},
+		{"printf '%s' \"it's \\\"quoted\\\" \\$HOME `echo x`\" ')' \"(\"", "it's \"quoted\" $HOME x)(", 0},
+		{"cat <<'EOF'\nan unbalanced ' and \" and ) and $(\nEOF", "an unbalanced ' and \" and ) and $(\n", 0},
+		{"# it's a comment with an unbalanced quote (\necho ok", "ok\n", 0},
+		{"havre_log one 2>&1", "havre: one\n", 0},
 	} {
-		out, code := run(c.text, c.stdin)
+		out, _, code := run(script.AsRoot(script.Inline(c.text)), "")
 		if out != c.want || code != c.code {
 			t.Errorf("%s\n got %q, status %d\nwant %q, status %d", c.text, out, code, c.want, c.code)
 		}
 	}
 }
 
-func TestAsRootReadsTheLibrary(t *testing.T) {
-	if got := script.AsRoot("true"); got != "exec sudo -n -- bash -c \"$(cat <<'HAVRE'\nset -euo pipefail\n. /usr/local/lib/havre/lib.sh\ntrue\nHAVRE\n)\"\n" {
+func TestRun(t *testing.T) {
+	dir, installed, run := home(t)
+	if got := script.AsRoot("true"); !regexp.MustCompile(`^exec sudo -n bash havre/library/run lib\.sh:[0-9a-f]{12} true\n$`).MatchString(got) {
 		t.Errorf("got %s", got)
 	}
+	text := script.AsRoot("type -t mesh_key", "mesh.sh", "private-network")
+	for i := range 2 {
+		if out, errOut, code := run(text, ""); out != "function\n" || code != 0 {
+			t.Fatalf("time %d: %q, %s, status %d", i, out, errOut, code)
+		}
+	}
+	for _, name := range []string{"lib.sh", "mesh.sh", "private-network", "run"} {
+		info, err := os.Stat(filepath.Join(installed, name))
+		if err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s is not installed for root: %v, %v", name, info, err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(installed, ".*")); err != nil || len(left) != 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+
+	// What is installed is used as it is by what is done once, and by what takes something back.
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("installed/mesh.sh", "mesh_key() { echo other; }\n")
+	for _, wrapped := range []string{script.AsRootInstalled("mesh_key", "mesh.sh"), script.AsRootIfInstalled("mesh_key", "mesh.sh")} {
+		if out, errOut, code := run(wrapped, ""); out != "other\n" || code != 0 {
+			t.Errorf("%q, %s, status %d", out, errOut, code)
+		}
+	}
+	// Another version is put right from the copy, and half a copy never runs.
+	if out, _, code := run(text, ""); out != "function\n" || code != 0 || read(t, filepath.Join(installed, "mesh.sh")) != script.LibraryFile("mesh.sh") {
+		t.Errorf("another version stayed: %q, status %d", out, code)
+	}
+	write("installed/mesh.sh", "old")
+	write("havre/library/mesh.sh", script.LibraryFile("mesh.sh")[:100])
+	_, errOut, code := run(text, "")
+	if code != 1 || !regexp.MustCompile(`^havre: /.*/havre/library/mesh\.sh is not the version [0-9a-f]{12} that this command wants; run pulumi up with --replace on this host's library\n$`).MatchString(errOut) {
+		t.Errorf("status %d, %s", code, errOut)
+	}
+	if got := read(t, filepath.Join(installed, "mesh.sh")); got != "old" {
+		t.Errorf("half a copy was installed: %q", got)
+	}
+
+	// A host that has none.
+	if err := os.RemoveAll(installed); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, code := run(script.AsRootIfInstalled("exit 9"), ""); code != 0 {
+		t.Errorf("taking back what is not there: status %d", code)
+	}
+	if _, _, code := run(script.AsRootInstalled("true"), ""); code == 0 {
+		t.Error("a command ran without its library")
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestQuote(t *testing.T) {
@@ -218,6 +337,21 @@ func TestPackagesFunction(t *testing.T) {
 	r := scripttest.Run(t, dir, "havre_packages here absent-1 removed; cat apt", "")
 	if r.Code != 0 || !strings.Contains(r.Stdout, "install absent-1 removed\n") || strings.Contains(r.Stdout, "here") {
 		t.Fatalf("%+v", r)
+	}
+}
+
+// What apt-get says stays on the host; where it fails, its end is told.
+func TestQuietly(t *testing.T) {
+	dir := t.TempDir()
+	if r := scripttest.Run(t, dir, "havre_quietly things echo fine", ""); r.Code != 0 || r.Stdout != "" || r.Stderr != "" {
+		t.Errorf("%+v", r)
+	}
+	r := scripttest.Run(t, dir, "havre_quietly things bash -c 'seq 100; exit 4'", "")
+	if r.Code != 4 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "71\n") || !strings.HasSuffix(r.Stderr, "100\nhavre: "+dir+"/log/things.log has the whole\n") {
+		t.Errorf("%+v", r)
+	}
+	if got := read(t, filepath.Join(dir, "log", "things.log")); strings.Count(got, "\n") != 103 || !strings.Contains(got, " echo fine\nfine\n") {
+		t.Errorf("the log has %q", got)
 	}
 }
 

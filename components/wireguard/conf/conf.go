@@ -1,8 +1,8 @@
 // Package conf is the WireGuard configuration of the mesh as values and text. It is pure.
 //
-// The thing to get wrong: size. Every host has every other host as a peer and its text lies in the state, so n hosts cost n² lines. Peers therefore travel in a
-// compact form (Compact), one short line each, which the host itself expands to the file wg-quick reads (Render says what that file is); and the whole mesh
-// is validated once (Mesh.Validate), not once a host.
+// The thing to get wrong: size. Every host has every other host as a peer, and commands lie in the state, so a list of peers in each would be n² lines. The whole
+// mesh is therefore one text, the roster, the same for all hosts, and only a few rendezvous hosts' commands hold it; the others' hold its checksum, and the hosts
+// fetch it from those (mesh.sh of the library). The host itself expands it to the file wg-quick reads.
 package conf
 
 import (
@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"havre/components/naming"
@@ -25,8 +24,11 @@ const (
 	MaxMTU      = 8920
 	DefaultPort = 51820
 
-	// MaxHosts keeps one host's peers, at most 130 bytes each, within the 128 KiB of one argument of a command.
+	// MaxHosts keeps the roster, at most 140 bytes a host, within the 128 KiB of one argument of a command.
 	MaxHosts = 900
+	// MaxRendezvous bounds the commands that hold the roster, and MaxWithout the hosts of a mesh in which all do.
+	MaxRendezvous = 7
+	MaxWithout    = 16
 
 	keyBytes, keyText = 32, 44
 )
@@ -48,9 +50,11 @@ type Host struct {
 	Private netip.Addr
 	// PublicKey is the WireGuard key, 32 bytes in base64.
 	PublicKey string
+	// Rendezvous makes the host one of the few that are given the whole roster, and serve it to the others.
+	Rendezvous bool
 }
 
-// Mesh is the whole network. Order of Hosts does not matter to any text: peers are sorted by name.
+// Mesh is the whole network. Order of Hosts does not matter to any text: the roster is sorted by name.
 type Mesh struct {
 	// Network holds every mesh address; Pods holds every pod CIDR.
 	Network, Pods netip.Prefix
@@ -59,35 +63,6 @@ type Mesh struct {
 	// MTU of the mesh interface in bytes, MinMTU to MaxMTU; DefaultMTU when 0.
 	MTU   int
 	Hosts []Host
-}
-
-// Peer is another host as one host sees it.
-type Peer struct {
-	Name, PublicKey string
-	// Endpoint is where to call the peer; the zero AddrPort when only the peer can call.
-	Endpoint netip.AddrPort
-	// AllowedIPs are what is routed to the peer and accepted from it, the mesh address first.
-	AllowedIPs []netip.Prefix
-}
-
-// Config is the configuration of one host.
-type Config struct {
-	// Address is the host's own, with the length of the mesh network: that makes the one route to all hosts.
-	Address netip.Prefix
-	// Pods is the network of all pods, which gets one route for all of it; the zero Prefix for none. A route for each node's pod CIDR would have to follow every
-	// change of the peers, and would let packets for a node that has left out by the default route.
-	Pods  netip.Prefix
-	Port  uint16
-	MTU   int
-	Peers []Peer
-}
-
-// Endpoint is the rule for a pair: from calls to on the private network where both are on it, else on the public one. The zero Addr when to cannot be called.
-func Endpoint(from, to Host) netip.Addr {
-	if from.Private.IsValid() && to.Private.IsValid() {
-		return to.Private
-	}
-	return to.Public
 }
 
 // AllowedIPs are the addresses that live on h: its mesh address and, on a Kubernetes node, its pod CIDR.
@@ -113,123 +88,33 @@ func (m Mesh) mtu() int {
 	return m.MTU
 }
 
-// Sorted is the mesh with its hosts in order of name, which For wants. The caller's slice stays as it is.
-func (m Mesh) Sorted() Mesh {
-	m.Hosts = slices.Clone(m.Hosts)
-	slices.SortFunc(m.Hosts, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
-	return m
+// line is the host in the roster: name, key, public and private address, allowed IPs. What follows by rule is left out: the padding "=" of the key, the port, and
+// the /32 of a single address; "-" stands for no address. It stays text, so that a preview shows which host is new; compression would halve it and say nothing.
+func (h Host) line() string {
+	endpoint := func(a netip.Addr) string {
+		if !a.IsValid() {
+			return "-"
+		}
+		return a.String()
+	}
+	var allowed []string
+	for _, prefix := range AllowedIPs(h) {
+		if prefix.IsSingleIP() {
+			allowed = append(allowed, prefix.Addr().String())
+		} else {
+			allowed = append(allowed, prefix.String())
+		}
+	}
+	return strings.Join([]string{
+		h.Name, strings.TrimSuffix(h.PublicKey, "="), endpoint(h.Public), endpoint(h.Private), strings.Join(allowed, ","),
+	}, " ") + "\n"
 }
 
-// For is the configuration of the host of that name in a sorted, valid mesh. An unknown name is an error.
-func (m Mesh) For(name string) (Config, error) {
-	i, ok := slices.BinarySearchFunc(m.Hosts, name, func(h Host, name string) int { return strings.Compare(h.Name, name) })
-	if !ok {
-		return Config{}, fmt.Errorf("mesh: no host %s; it has %d hosts, sorted by name", name, len(m.Hosts))
-	}
-	self := m.Hosts[i]
-	c := Config{
-		Address: netip.PrefixFrom(self.Mesh, m.Network.Bits()), Pods: m.Pods, Port: m.port(), MTU: m.mtu(), Peers: make([]Peer, 0, len(m.Hosts)-1),
-	}
-	for j, other := range m.Hosts {
-		if j == i {
-			continue
-		}
-		p := Peer{Name: other.Name, PublicKey: other.PublicKey, AllowedIPs: AllowedIPs(other)}
-		if to := Endpoint(self, other); to.IsValid() {
-			p.Endpoint = netip.AddrPortFrom(to, c.Port)
-		}
-		c.Peers = append(c.Peers, p)
-	}
-	return c, nil
-}
-
-// Render is the file /etc/wireguard/wg0.conf as wg-quick(8) reads it. The private key is not in it: PostUp reads it from where the host made it.
-func (c Config) Render() string {
-	var b strings.Builder
-	b.Grow(192 + 176*len(c.Peers))
-	b.WriteString("[Interface]\nAddress = ")
-	b.WriteString(c.Address.String())
-	b.WriteString("\nListenPort = ")
-	b.WriteString(strconv.Itoa(int(c.Port)))
-	b.WriteString("\nMTU = ")
-	b.WriteString(strconv.Itoa(c.MTU))
-	b.WriteString("\nTable = off\nPostUp = wg set %i private-key " + PrivateKeyPath + "\n")
-	if c.Pods.IsValid() {
-		b.WriteString("PostUp = ip -4 route replace ")
-		b.WriteString(c.Pods.String())
-		b.WriteString(" dev %i\n")
-	}
-	for _, p := range c.Peers {
-		b.WriteString("\n# ")
-		b.WriteString(p.Name)
-		b.WriteString("\n[Peer]\nPublicKey = ")
-		b.WriteString(p.PublicKey)
-		b.WriteByte('\n')
-		if p.Endpoint.IsValid() {
-			b.WriteString("Endpoint = ")
-			b.WriteString(p.Endpoint.String())
-			b.WriteByte('\n')
-		}
-		b.WriteString("AllowedIPs = ")
-		for i, a := range p.AllowedIPs {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(a.String())
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
-// Compact is the same configuration in few bytes, for the state. The first line is "address port mtu pods", each other one a peer:
-//
-//	name key endpoint allowed,allowed
-//
-// What follows by rule is left out: the padding "=" of each key, the port of an endpoint where it is the host's own, and the /32 of a single address; "-" stands
-// for no endpoint and for no pods. It stays text, one line a peer, so that a preview shows which peer is new; compression would halve it and say nothing.
-func (c Config) Compact() string {
-	var b strings.Builder
-	b.Grow(32 + 112*len(c.Peers))
-	b.WriteString(c.Address.String())
-	b.WriteByte(' ')
-	b.WriteString(strconv.Itoa(int(c.Port)))
-	b.WriteByte(' ')
-	b.WriteString(strconv.Itoa(c.MTU))
-	b.WriteByte(' ')
-	if c.Pods.IsValid() {
-		b.WriteString(c.Pods.String())
-	} else {
-		b.WriteByte('-')
-	}
-	b.WriteByte('\n')
-	for _, p := range c.Peers {
-		b.WriteString(p.Name)
-		b.WriteByte(' ')
-		b.WriteString(strings.TrimSuffix(p.PublicKey, "="))
-		b.WriteByte(' ')
-		switch {
-		case !p.Endpoint.IsValid():
-			b.WriteByte('-')
-		case p.Endpoint.Port() == c.Port:
-			b.WriteString(p.Endpoint.Addr().String())
-		default:
-			b.WriteString(p.Endpoint.String())
-		}
-		b.WriteByte(' ')
-		for i, a := range p.AllowedIPs {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if a.IsSingleIP() {
-				b.WriteString(a.Addr().String())
-			} else {
-				b.WriteString(a.String())
-			}
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
+// sorted are the hosts in order of name. The caller's slice stays as it is.
+func (m Mesh) sorted() []Host {
+	hosts := slices.Clone(m.Hosts)
+	slices.SortFunc(hosts, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
+	return hosts
 }
 
 // Validate checks the whole mesh and reports everything that is wrong, joined. Public keys and public addresses come late in a run; hosts without them pass
@@ -274,6 +159,12 @@ func (m Mesh) ValidateShape() error {
 	if len(m.Hosts) > MaxHosts {
 		errs = append(errs, fmt.Errorf("mesh: %d hosts, at most %d fit into one command; split the mesh", len(m.Hosts), MaxHosts))
 	}
+	if n := m.rendezvous(); n > MaxRendezvous {
+		errs = append(errs, fmt.Errorf("mesh: %d rendezvous hosts, each of which holds the whole roster; name at most %d", n, MaxRendezvous))
+	} else if n == 0 && len(m.Hosts) > MaxWithout {
+		errs = append(errs, fmt.Errorf("mesh: %d hosts and no rendezvous among them, so each would hold the whole roster; name 1 to %d, such as the control plane",
+			len(m.Hosts), MaxRendezvous))
+	}
 	if m.Network.IsValid() && m.Pods.IsValid() && m.Network.Overlaps(m.Pods) {
 		errs = append(errs, fmt.Errorf("mesh: network %s and pod network %s overlap; move one of them", m.Network, m.Pods))
 	}
@@ -317,6 +208,17 @@ func (m Mesh) ValidateShape() error {
 	}
 	errs = append(errs, overlaps(all)...)
 	return errors.Join(errs...)
+}
+
+// rendezvous is the number of them.
+func (m Mesh) rendezvous() int {
+	n := 0
+	for _, h := range m.Hosts {
+		if h.Rendezvous {
+			n++
+		}
+	}
+	return n
 }
 
 // outside refuses an endpoint that the mesh itself would carry: its packets would go round for ever.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"havre/components/host/script"
 	"havre/components/host/script/scripttest"
 	"havre/components/wireguard/conf"
 )
@@ -51,34 +52,71 @@ func mesh(n int) conf.Mesh {
 	return m
 }
 
-func config(t testing.TB, m conf.Mesh, name string) conf.Config {
+// endpoint is the rule for a pair: from calls to on the private network where both are on it, else on the public one.
+func endpoint(from, to conf.Host) netip.Addr {
+	if from.Private.IsValid() && to.Private.IsValid() {
+		return to.Private
+	}
+	return to.Public
+}
+
+// file is what wg-quick must read on the host of that name: the whole mesh but the host itself. It says in Go what mesh.sh does in bash.
+func file(t testing.TB, m conf.Mesh, name string) string {
 	t.Helper()
-	c, err := m.Sorted().For(name)
+	hosts := slices.Clone(m.Hosts)
+	slices.SortFunc(hosts, func(a, b conf.Host) int { return strings.Compare(a.Name, b.Name) })
+	i := slices.IndexFunc(hosts, func(h conf.Host) bool { return h.Name == name })
+	if i < 0 {
+		t.Fatalf("no host %s", name)
+	}
+	self, port, mtu := hosts[i], m.Port, m.MTU
+	if port == 0 {
+		port = conf.DefaultPort
+	}
+	if mtu == 0 {
+		mtu = conf.DefaultMTU
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "[Interface]\nAddress = %s/%d\nListenPort = %d\nMTU = %d\nTable = off\n", self.Mesh, m.Network.Bits(), port, mtu)
+	b.WriteString("PostUp = wg set %i private-key /etc/wireguard/private.key\n")
+	if m.Pods.IsValid() {
+		fmt.Fprintf(&b, "PostUp = ip -4 route replace %s dev %%i\n", m.Pods)
+	}
+	for _, h := range hosts {
+		if h.Name == name {
+			continue
+		}
+		fmt.Fprintf(&b, "\n# %s\n[Peer]\nPublicKey = %s\n", h.Name, h.PublicKey)
+		if to := endpoint(self, h); to.IsValid() {
+			fmt.Fprintf(&b, "Endpoint = %s:%d\n", to, port)
+		}
+		allowed := conf.AllowedIPs(h)
+		fmt.Fprintf(&b, "AllowedIPs = %s", allowed[0])
+		for _, a := range allowed[1:] {
+			fmt.Fprintf(&b, ", %s", a)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// apply is the script of one host.
+func apply(t testing.TB, m conf.Mesh, name string) string {
+	t.Helper()
+	texts, err := m.Scripts([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return texts[0]
 }
 
-func TestEndpoint(t *testing.T) {
-	public, private := netip.MustParseAddr("198.51.100.12"), netip.MustParseAddr("10.90.0.12")
-	both := conf.Host{Public: public, Private: private}
-	out := conf.Host{Public: public}
-	for _, c := range []struct {
-		name     string
-		from, to conf.Host
-		want     netip.Addr
-	}{
-		{"both on the private network", both, both, private},
-		{"only the caller", both, out, public},
-		{"only the called", out, both, public},
-		{"neither", out, out, public},
-		{"a laptop", both, conf.Host{}, netip.Addr{}},
-	} {
-		if got := conf.Endpoint(c.from, c.to); got != c.want {
-			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
-		}
+// withRendezvous is the mesh with those of its hosts as rendezvous.
+func withRendezvous(m conf.Mesh, names ...string) conf.Mesh {
+	m.Hosts = slices.Clone(m.Hosts)
+	for i := range m.Hosts {
+		m.Hosts[i].Rendezvous = slices.Contains(names, m.Hosts[i].Name)
 	}
+	return m
 }
 
 func TestGoldens(t *testing.T) {
@@ -87,110 +125,141 @@ func TestGoldens(t *testing.T) {
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c := config(t, m, "rbx-worker-1")
-	scripttest.Golden(t, "testdata/wg0.conf", c.Render(), *update)
-	scripttest.Golden(t, "testdata/compact.txt", c.Compact(), *update)
-	scripttest.Script(t, "testdata/apply.sh", conf.ApplyScript(c), *update)
-	scripttest.Script(t, "testdata/delete.sh", conf.DeleteScript(), *update)
-	scripttest.Script(t, "testdata/key.sh", conf.KeyScript(nil), *update)
+	served := withRendezvous(m, "sbg-cp-2", "sbg-cp-5")
+	scripttest.Golden(t, "testdata/wg0.conf", file(t, m, "rbx-worker-1"), *update)
+	scripttest.Script(t, "testdata/apply.sh", apply(t, m, "rbx-worker-1"), *update)
+	scripttest.Script(t, "testdata/join.sh", apply(t, served, "rbx-worker-1"), *update)
+	scripttest.Script(t, "testdata/serve.sh", apply(t, served, "sbg-cp-2"), *update)
 	scripttest.Script(t, "testdata/key-userspace.sh", conf.KeyScript(&conf.Userspace{
 		URL: "http://198.51.100.1:8080/wireguard-go", SHA256: strings.Repeat("ab", 32),
 	}), *update)
-	scripttest.Check(t, conf.Program())
+	if key, gone := conf.KeyScript(nil), conf.DeleteScript(); key != "mesh_key\n" || gone != "mesh_delete\n" {
+		t.Errorf("key %q, delete %q", key, gone)
+	}
 }
 
-func TestForUnknown(t *testing.T) {
-	_, err := mesh(3).Sorted().For("nobody")
-	if err == nil || err.Error() != "mesh: no host nobody; it has 3 hosts, sorted by name" {
+func TestScriptsUnknown(t *testing.T) {
+	_, err := mesh(3).Scripts([]string{"nobody"})
+	if err == nil || err.Error() != "mesh: no host nobody among its 3" {
 		t.Errorf("got %v", err)
 	}
 }
 
 // No text may hold what only the host knows. The only word of 43 or 44 base64 characters is a public key that we gave.
 func TestNoSecretInText(t *testing.T) {
-	m := mesh(5)
+	m := withRendezvous(mesh(5), "sbg-cp-2")
 	known := map[string]bool{}
 	for _, h := range m.Hosts {
 		known[strings.TrimSuffix(h.PublicKey, "=")] = true
 	}
-	c := config(t, m, "rbx-worker-1")
-	found := 0
-	for name, text := range map[string]string{
-		"render": c.Render(), "compact": c.Compact(), "apply": conf.ApplyScript(c), "key": conf.KeyScript(nil), "delete": conf.DeleteScript(),
-	} {
-		for _, word := range regexp.MustCompile(`[A-Za-z0-9+/]{43}=?`).FindAllString(text, -1) {
-			if strings.Contains(word, "/local/") {
-				continue
-			}
-			found++
+	for text, want := range map[string]int{apply(t, m, "rbx-worker-1"): 2, apply(t, m, "sbg-cp-2"): 5, conf.KeyScript(nil): 0, conf.DeleteScript(): 0} {
+		found := regexp.MustCompile(`[A-Za-z0-9+/]{43}=?`).FindAllString(strings.Split(text+" <<", " <<")[1], -1)
+		for _, word := range found {
 			if !known[strings.TrimSuffix(word, "=")] {
-				t.Errorf("%s holds a key that is nobody's public key: %s", name, word)
+				t.Errorf("%s holds a key that is nobody's public key: %s", text, word)
 			}
 		}
-		// wg-quick's key for it; the one place that names it builds the line on the host.
-		if name != "key" && strings.Contains(text, "PrivateKey") {
-			t.Errorf("%s sets a private key", name)
+		if len(found) != want || strings.Contains(text, "PrivateKey") {
+			t.Errorf("found %d keys, want %d, and no private one:\n%s", len(found), want, text)
 		}
-	}
-	if found != 3*4 {
-		t.Errorf("found %d keys, want those of 4 peers in 3 texts", found)
 	}
 }
 
-// The host's own expansion of the compact form is exactly what Render gives.
+// A host that is no rendezvous does not hold the mesh: whatever its size, the text is the same but for the checksum.
+func TestOnlyRendezvousHoldTheMesh(t *testing.T) {
+	few, many := withRendezvous(mesh(9), "sbg-cp-2", "sbg-cp-5"), withRendezvous(mesh(200), "sbg-cp-2", "sbg-cp-5")
+	before, after := apply(t, few, "rbx-worker-1"), apply(t, many, "rbx-worker-1")
+	if len(before) != len(after) || len(after) > 500 {
+		t.Errorf("%d bytes in a mesh of 9, %d in one of 200", len(before), len(after))
+	}
+	if perHost := len(apply(t, many, "sbg-cp-2")) / 200; perHost > 120 {
+		t.Errorf("%d bytes a host in the roster, at most 120 are wanted", perHost)
+	}
+	// The largest mesh still fits into one command.
+	most := conf.Mesh{Network: netip.MustParsePrefix("100.64.0.0/10"), Pods: netip.MustParsePrefix("100.128.0.0/9")}
+	for i := range conf.MaxHosts {
+		most.Hosts = append(most.Hosts, conf.Host{
+			Name: fmt.Sprintf("%s-%d", strings.Repeat("a", 27), i), PublicKey: key(i), Rendezvous: true, Mesh: netip.MustParseAddr("100.100.100.100"),
+			Pods: netip.MustParsePrefix("100.181.100.0/24"), Public: netip.MustParseAddr("198.151.100.100"), Private: netip.MustParseAddr("172.190.100.100"),
+		})
+	}
+	scripttest.Check(t, apply(t, most, most.Hosts[0].Name))
+}
+
+// One byte of another host's line is another checksum, so no host ever runs with a roster that is not of this run.
+func TestEveryChangeOfTheMeshReachesEveryHost(t *testing.T) {
+	m := withRendezvous(mesh(9), "sbg-cp-2")
+	before := apply(t, m, "rbx-worker-1")
+	for what, change := range map[string]func(*conf.Host){
+		"key": func(h *conf.Host) { h.PublicKey = key(77) }, "public": func(h *conf.Host) { h.Public = netip.MustParseAddr("192.0.2.1") },
+		"private": func(h *conf.Host) { h.Private = netip.Addr{} }, "pods": func(h *conf.Host) { h.Pods = netip.Prefix{} },
+	} {
+		other := withRendezvous(m, "sbg-cp-2")
+		change(&other.Hosts[2])
+		if apply(t, other, "rbx-worker-1") == before {
+			t.Errorf("%s of another host changes nothing", what)
+		}
+	}
+	other := withRendezvous(m, "sbg-cp-2")
+	slices.Reverse(other.Hosts)
+	if apply(t, other, "rbx-worker-1") != before {
+		t.Error("the order of hosts changes something")
+	}
+}
+
+// onHost gives the mesh's functions with their paths moved into dir.
+func onHost(t *testing.T, dir string) string {
+	t.Helper()
+	for _, folder := range []string{"wireguard", "systemd/wg-quick@wg0.service.d"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.NewReplacer("/etc/wireguard", dir+"/wireguard", "/etc/systemd/system", dir+"/systemd", "/var/lib/havre", dir+"/var").Replace(script.LibraryFile("mesh.sh"))
+}
+
+// The host's own expansion of the roster is exactly the file that is wanted.
 func TestExpansionOnTheHost(t *testing.T) {
 	dir := t.TempDir()
 	program := onHost(t, dir)
 	odd := mesh(3)
-	odd.Pods = netip.Prefix{}
-	odd.Port = 51821
-	odd.MTU = 1380
+	odd.Pods, odd.Port, odd.MTU = netip.Prefix{}, 51830, 1380
 	for i := range odd.Hosts {
 		odd.Hosts[i].Pods = netip.Prefix{}
 	}
 	withLaptop := mesh(4)
 	withLaptop.Hosts = append(withLaptop.Hosts, conf.Host{Name: "laptop", Mesh: netip.MustParseAddr("10.80.255.1"), PublicKey: key(900)})
-	otherPort := config(t, mesh(4), "rbx-worker-1")
-	otherPort.Peers[0].Endpoint = netip.AddrPortFrom(otherPort.Peers[0].Endpoint.Addr(), 443)
-	otherPort.Peers[1].AllowedIPs = append(otherPort.Peers[1].AllowedIPs, netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.0.3.1/32"))
-	for name, c := range map[string]conf.Config{
-		"plain": config(t, mesh(6), "rbx-worker-1"), "odd": config(t, odd, "sbg-cp-2"), "laptop": config(t, withLaptop, "rbx-worker-1"),
-		"other port and more": otherPort, "alone": config(t, mesh(1), "rbx-worker-1"), "200 hosts": config(t, mesh(200), "rbx-worker-100"),
+	for name, c := range map[string]struct {
+		mesh conf.Mesh
+		host string
+	}{
+		"plain": {mesh(6), "rbx-worker-1"}, "a host without private address": {mesh(6), "sbg-cp-2"}, "odd": {odd, "sbg-cp-2"}, "laptop": {withLaptop, "rbx-worker-1"},
+		"alone": {mesh(1), "rbx-worker-1"}, "200 hosts": {withRendezvous(mesh(200), "rbx-worker-100"), "rbx-worker-100"},
 	} {
-		r := scripttest.Run(t, dir, program+" expand", c.Compact())
-		want := strings.ReplaceAll(c.Render(), "/etc/wireguard", filepath.Join(dir, "wireguard"))
+		text := strings.NewReplacer("mesh_apply", "mesh_expand", "mesh_serve", "mesh_expand").Replace(apply(t, c.mesh, c.host))
+		r := scripttest.Run(t, dir, program+text, "")
+		want := strings.ReplaceAll(file(t, c.mesh, c.host), "/etc/wireguard", filepath.Join(dir, "wireguard"))
 		if r.Code != 0 || r.Stdout != want {
 			t.Errorf("%s: status %d %s\n got %s\nwant %s", name, r.Code, r.Stderr, r.Stdout, want)
 		}
 	}
-	r := scripttest.Run(t, dir, program+" expand", "10.80.0.1/16 51820 1420 -\nbroken line\n")
-	if r.Code == 0 || !strings.Contains(r.Stderr, "mesh: cannot read the peer broken") {
-		t.Errorf("a broken line passed: %+v", r)
+	for stdin, want := range map[string]string{"broken line\n": "mesh: cannot read the line of broken", "b KEY - - 10.80.0.2\n": "mesh: no line of a among 1"} {
+		r := scripttest.Run(t, dir, program+"mesh_expand a 10.80.0.0/16 51820 1420 -", stdin)
+		if r.Code == 0 || !strings.Contains(r.Stderr, want) {
+			t.Errorf("%q passed: %+v", stdin, r)
+		}
 	}
 }
 
-// onHost writes the host's program into dir with its paths moved there, and gives its path.
-func onHost(t *testing.T, dir string) string {
-	t.Helper()
-	text := strings.NewReplacer("/usr/local/lib/havre", dir, "/etc/wireguard", filepath.Join(dir, "wireguard")).Replace(conf.Program())
-	path := filepath.Join(dir, "mesh")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "wireguard"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// fakeHost stands in for systemd, the kernel and wg: it records what is asked of it in dir/calls and keeps the state in files.
+// fakeHost stands in for systemd, the kernel and wg: it records what is asked of it in dir/calls and keeps the state in files. Rosters are served from dir/served
+// by address.
 func fakeHost(t *testing.T, dir string) {
 	t.Helper()
 	record := `echo "${0##*/} $*" >>calls; `
 	scripttest.Stub(t, dir, "systemctl", record+`
 case $* in
   *is-active*) [[ -e active ]] ;;
-  "start "*) [[ -e wireguard/wg0.conf ]] && touch active link && cp wireguard/private.key running ;;
+  "start "*) [[ -e wireguard/wg0.conf ]] && touch active link && cp wireguard/private.key running && cp wireguard/wg0.conf started ;;
   "stop "*) rm -f active link running ;;
 esac`)
 	scripttest.Stub(t, dir, "ip", `
@@ -204,11 +273,18 @@ case $* in "link delete"*) rm -f link running ;; esac`)
 	scripttest.Stub(t, dir, "wg", `
 case $1 in
   syncconf) echo "wg syncconf $2" >>calls; cat "$3" >synced; sed -n 's/^PrivateKey = //p' synced >running ;;
+  addconf) echo "wg addconf $2" >>calls; cat "$3" >added ;;
   show) sed 's/^/public of /' running ;;
   pubkey) sed 's/^/public of /' ;;
   genkey) echo "wg genkey" >>calls; echo made-here ;;
   *) exit 9 ;;
 esac`)
+	// timeout SECONDS bash -c SCRIPT ADDRESS PORT is a fetch.
+	scripttest.Stub(t, dir, "timeout", `
+if [[ $2 != bash ]]; then shift; exec "$@"; fi
+echo "fetch from $5:$6" >>calls
+[[ $5 != 0.0.0.0 ]] && cat "served/$5"`)
+	scripttest.Stub(t, dir, "sleep", "")
 }
 
 func calls(t *testing.T, dir string) string {
@@ -231,40 +307,64 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func TestApplyOnTheHost(t *testing.T) {
-	dir := t.TempDir()
+// began is a host that has its key.
+func began(t *testing.T) (dir string, run func(text string) scripttest.Result) {
+	t.Helper()
+	dir = t.TempDir()
 	program := onHost(t, dir)
 	fakeHost(t, dir)
-	run := func(what string, c conf.Config) scripttest.Result {
-		return scripttest.Run(t, dir, program+" "+what, c.Compact())
-	}
-	three, four := config(t, mesh(3), "rbx-worker-1"), config(t, mesh(4), "rbx-worker-1")
+	write(t, filepath.Join(dir, "wireguard", "private.key"), "secret\n")
+	return dir, func(text string) scripttest.Result { return scripttest.Run(t, dir, program+text, "") }
+}
 
-	if r := run("apply", three); r.Code == 0 || !strings.Contains(r.Stderr, "private.key is missing; run the key's command of this host again") {
+func text(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Error(err)
+	}
+	return string(b)
+}
+
+func wantCalls(t *testing.T, what, dir, want string) {
+	t.Helper()
+	if got := calls(t, dir); got != want {
+		t.Errorf("%s\n got %s\nwant %s", what, got, want)
+	}
+}
+
+const (
+	firstTime = "systemctl daemon-reload\nsystemctl -q is-active wg-quick@wg0\nsystemctl stop wg-quick@wg0\nsystemctl start wg-quick@wg0\n"
+	inPlace   = "wg syncconf wg0\n" + link
+	link      = "ip link set dev wg0 mtu 1420 up\nip -4 address replace 10.80.0.1/16 dev wg0\nip -4 route replace 10.81.0.0/16 dev wg0\n"
+	isActive  = "systemctl -q is-active wg-quick@wg0\n"
+	enable    = "systemctl -q enable wg-quick@wg0\n"
+)
+
+func TestApplyOnTheHost(t *testing.T) {
+	dir, run := began(t)
+	three, four := apply(t, mesh(3), "rbx-worker-1"), apply(t, mesh(4), "rbx-worker-1")
+
+	if err := os.Remove(filepath.Join(dir, "wireguard", "private.key")); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(three); r.Code == 0 || !strings.Contains(r.Stderr, "private.key is missing; run the key's command of this host again") {
 		t.Fatalf("applied without a key: %+v", r)
 	}
 	write(t, filepath.Join(dir, "wireguard", "private.key"), "secret\n")
 	calls(t, dir)
 
-	if r := run("apply", three); r.Code != 0 {
+	if r := run(three); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	if got, want := calls(t, dir), "systemctl -q is-active wg-quick@wg0\nsystemctl stop wg-quick@wg0\nsystemctl start wg-quick@wg0\nsystemctl -q enable wg-quick@wg0\n"; got != want {
-		t.Errorf("first time\n got %s\nwant %s", got, want)
-	}
+	wantCalls(t, "first time", dir, firstTime+enable)
 	// A change goes into the running interface: nothing is stopped, started or deleted, and the key stays.
-	if r := run("apply", four); r.Code != 0 {
+	if r := run(four); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
-	changed := calls(t, dir)
-	want := "systemctl -q is-active wg-quick@wg0\nwg syncconf wg0\nip link set dev wg0 mtu 1420 up\nip -4 address replace 10.80.0.1/16 dev wg0\n" +
-		"ip -4 route replace 10.81.0.0/16 dev wg0\nsystemctl -q enable wg-quick@wg0\n"
-	if changed != want {
-		t.Errorf("a change\n got %s\nwant %s", changed, want)
-	}
-	synced, err := os.ReadFile(filepath.Join(dir, "synced"))
-	if err != nil || !strings.HasPrefix(string(synced), "[Interface]\nPrivateKey = secret\n\nListenPort = 51820\n") || strings.Count(string(synced), "[Peer]") != 3 {
-		t.Errorf("syncconf got %s (%v)", synced, err)
+	wantCalls(t, "a change", dir, isActive+inPlace+enable)
+	if synced := text(t, dir, "synced"); !strings.HasPrefix(synced, "[Interface]\nPrivateKey = secret\n\nListenPort = 51820\n") || strings.Count(synced, "[Peer]") != 3 {
+		t.Errorf("syncconf got %s", synced)
 	}
 	info, err := os.Stat(filepath.Join(dir, "wireguard", "wg0.conf"))
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -272,37 +372,137 @@ func TestApplyOnTheHost(t *testing.T) {
 	}
 	// An address from before goes.
 	write(t, filepath.Join(dir, "moved"), "")
-	if r := run("apply", four); r.Code != 0 || !strings.Contains(calls(t, dir), "ip -4 address del 10.80.0.99/16 dev wg0\n") {
+	if r := run(four); r.Code != 0 || !strings.Contains(calls(t, dir), "ip -4 address del 10.80.0.99/16 dev wg0\n") {
 		t.Errorf("the old address stayed: %+v", r)
 	}
 	// A unit that is active without its interface is started anew.
 	if err := os.Remove(filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if r := run("apply", four); r.Code != 0 || !strings.Contains(calls(t, dir), "systemctl start wg-quick@wg0\n") {
+	if r := run(four); r.Code != 0 || !strings.Contains(calls(t, dir), "systemctl start wg-quick@wg0\n") {
 		t.Errorf("a lost interface was not made again: %+v", r)
 	}
 	// An interface with another key is an error, not a silence.
 	scripttest.Stub(t, dir, "wg", `case $1 in show) echo none ;; pubkey) echo mine ;; syncconf) cat "$3" >/dev/null ;; esac`)
-	if r := run("apply", four); r.Code == 0 || !strings.Contains(r.Stderr, "mesh: wg0 does not run with the key in ") {
+	if r := run(four); r.Code == 0 || !strings.Contains(r.Stderr, "mesh: wg0 does not run with the key in ") {
 		t.Errorf("a cleared key passed: %+v", r)
 	}
 }
 
+// serves puts a roster where the fake host fetches it from a rendezvous host.
+func serves(t *testing.T, dir, address, roster string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "served"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "served", address), roster)
+}
+
+// roster is what a rendezvous host is given.
+func roster(t *testing.T, m conf.Mesh, rendezvous string) string {
+	t.Helper()
+	_, lines, _ := strings.Cut(apply(t, m, rendezvous), "<<'EOF'\n")
+	return strings.TrimSuffix(lines, "EOF\n")
+}
+
+func TestJoinOnTheHost(t *testing.T) {
+	dir, run := began(t)
+	three, five := withRendezvous(mesh(3), "sbg-cp-2", "gra-worker-3"), withRendezvous(mesh(5), "sbg-cp-2", "gra-worker-3")
+	serves(t, dir, "10.80.0.2", roster(t, three, "sbg-cp-2"))
+
+	// The first rendezvous by name does not answer, so the second is asked. The interface is up with both before.
+	if r := run(apply(t, three, "rbx-worker-1")); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	wantCalls(t, "first time", dir, firstTime+"fetch from 10.80.0.3:51821\nfetch from 10.80.0.2:51821\n"+isActive+inPlace+enable)
+	want := func(m conf.Mesh) {
+		t.Helper()
+		if got := text(t, dir, "wireguard/wg0.conf"); got != strings.ReplaceAll(file(t, m, "rbx-worker-1"), "/etc/wireguard", dir+"/wireguard") {
+			t.Errorf("the file is\n%s", got)
+		}
+	}
+	want(three)
+	if started := text(t, dir, "started"); strings.Count(started, "[Peer]") != 2 {
+		t.Errorf("it was started with\n%s", started)
+	}
+
+	// More hosts: the rendezvous go into the running interface beside what is there, then the whole. Nothing is stopped, and an old roster is passed over.
+	serves(t, dir, "10.80.0.3", roster(t, three, "sbg-cp-2"))
+	serves(t, dir, "10.80.0.2", roster(t, five, "sbg-cp-2"))
+	if r := run(apply(t, five, "rbx-worker-1")); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	wantCalls(t, "a change", dir, isActive+"wg addconf wg0\n"+link+"fetch from 10.80.0.3:51821\nfetch from 10.80.0.2:51821\n"+isActive+inPlace+enable)
+	want(five)
+	added := text(t, dir, "added")
+	if strings.Contains(added, "[Interface]") || strings.Contains(added, "PrivateKey") || strings.Count(added, "[Peer]") != 2 {
+		t.Errorf("addconf got\n%s", added)
+	}
+
+	// Nobody serves what the run wants: the command says so, and the host stays as it is.
+	calls(t, dir)
+	r := run("SECONDS=0\nsleep() { SECONDS=100; }\n" + apply(t, withRendezvous(mesh(6), "sbg-cp-2", "gra-worker-3"), "rbx-worker-1"))
+	if r.Code == 0 || !strings.Contains(r.Stderr, "havre: mesh: none of 10.80.0.3 10.80.0.2 has served the roster ") {
+		t.Errorf("%+v", r)
+	}
+	want(five)
+	if strings.Contains(calls(t, dir), "syncconf") {
+		t.Error("the interface was changed without a roster")
+	}
+}
+
+func TestServeOnTheHost(t *testing.T) {
+	dir, run := began(t)
+	m := withRendezvous(mesh(3), "rbx-worker-1")
+	serving := "systemctl daemon-reload\nsystemctl -q enable havre-roster.socket\nsystemctl restart havre-roster.socket\n"
+	if r := run(apply(t, m, "rbx-worker-1")); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	wantCalls(t, "first time", dir, firstTime+enable+serving)
+	if r := run(apply(t, m, "rbx-worker-1")); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	wantCalls(t, "again", dir, isActive+inPlace+enable+serving)
+	if got := text(t, dir, "var/roster"); got != roster(t, m, "rbx-worker-1") {
+		t.Errorf("it serves\n%s", got)
+	}
+	if socket := text(t, dir, "systemd/havre-roster.socket"); !strings.Contains(socket, "\nListenStream=10.80.0.1:51821\n") || !strings.Contains(socket, "\nIPAddressAllow=10.80.0.0/16\n") {
+		t.Errorf("the socket is\n%s", socket)
+	}
+	for path, mode := range map[string]os.FileMode{"var/roster": 0o644, "systemd/havre-roster@.service": 0o644} {
+		if info, err := os.Stat(filepath.Join(dir, path)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+
+	// A host that is no rendezvous any more serves nobody.
+	serves(t, dir, "10.80.0.2", roster(t, withRendezvous(m, "sbg-cp-2"), "sbg-cp-2"))
+	if r := run(apply(t, withRendezvous(m, "sbg-cp-2"), "rbx-worker-1")); r.Code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	if got := calls(t, dir); !strings.HasSuffix(got, enable+"systemctl -q disable --now havre-roster.socket\nsystemctl daemon-reload\n") {
+		t.Errorf("it goes on: %s", got)
+	}
+	for _, path := range []string{"var/roster", "systemd/havre-roster.socket", "systemd/havre-roster@.service"} {
+		if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
+			t.Errorf("%s is still there", path)
+		}
+	}
+}
+
 func TestDeleteOnTheHost(t *testing.T) {
-	dir := t.TempDir()
-	program := onHost(t, dir)
-	fakeHost(t, dir)
-	write(t, filepath.Join(dir, "wireguard", "private.key"), "secret\n")
-	if r := scripttest.Run(t, dir, program+" apply", config(t, mesh(3), "rbx-worker-1").Compact()); r.Code != 0 {
+	dir, run := began(t)
+	if r := run(apply(t, withRendezvous(mesh(3), "rbx-worker-1"), "rbx-worker-1")); r.Code != 0 {
 		t.Fatalf("%+v", r)
 	}
 	for i := range 2 {
-		if r := scripttest.Run(t, dir, program+" delete", ""); r.Code != 0 {
+		if r := run(conf.DeleteScript()); r.Code != 0 {
 			t.Fatalf("time %d: %+v", i, r)
 		}
-		if _, err := os.Stat(filepath.Join(dir, "link")); err == nil {
-			t.Error("the interface is still there")
+		for _, path := range []string{"link", "wireguard/wg0.conf", "var/roster"} {
+			if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
+				t.Errorf("%s is still there", path)
+			}
 		}
 		if _, err := os.Stat(filepath.Join(dir, "wireguard", "private.key")); err != nil {
 			t.Errorf("the key went: %v", err)
@@ -313,18 +513,16 @@ func TestDeleteOnTheHost(t *testing.T) {
 // The key's script twice: one key, the same output, nothing on standard output but the public key.
 func TestKeyOnTheHost(t *testing.T) {
 	dir := t.TempDir()
+	program := onHost(t, dir)
 	fakeHost(t, dir)
-	move := strings.NewReplacer("/usr/local/lib/havre", dir, "/etc/wireguard", filepath.Join(dir, "wireguard"), "/etc/systemd", filepath.Join(dir, "systemd"))
-	for i, want := range []string{"systemctl daemon-reload\nwg genkey\n", ""} {
-		r := scripttest.Run(t, dir, move.Replace(conf.KeyScript(nil)), "")
+	for i, want := range []string{"wg genkey\n", ""} {
+		r := scripttest.Run(t, dir, program+conf.KeyScript(nil), "")
 		if r.Code != 0 || r.Stdout != "public of made-here\n" {
 			t.Fatalf("time %d: %+v", i, r)
 		}
-		if got := calls(t, dir); got != want {
-			t.Errorf("time %d\n got %s\nwant %s", i, got, want)
-		}
+		wantCalls(t, "key", dir, want)
 	}
-	for path, mode := range map[string]os.FileMode{"wireguard": 0o700, "wireguard/private.key": 0o600, "mesh": 0o755} {
+	for path, mode := range map[string]os.FileMode{"wireguard": 0o700, "wireguard/private.key": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, path))
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", path, info, err)
@@ -398,7 +596,17 @@ func TestValidate(t *testing.T) {
 			for i := range 901 {
 				m.Hosts = append(m.Hosts, conf.Host{Name: fmt.Sprintf("h-%d", i), Mesh: netip.AddrFrom4([4]byte{10, 80, byte(i >> 8), byte(i)}), PublicKey: key(i)})
 			}
+			m.Hosts[0].Rendezvous = true
 		}, "mesh: 901 hosts, at most 900 fit into one command; split the mesh"},
+		{"too many without rendezvous", func(m *conf.Mesh) { *m = mesh(17) },
+			"mesh: 17 hosts and no rendezvous among them, so each would hold the whole roster; name 1 to 7, such as the control plane"},
+		{"the most without", func(m *conf.Mesh) { *m = mesh(16) }, ""},
+		{"too many rendezvous", func(m *conf.Mesh) {
+			*m = mesh(9)
+			for i := range 8 {
+				m.Hosts[i].Rendezvous = true
+			}
+		}, "mesh: 8 rendezvous hosts, each of which holds the whole roster; name at most 7"},
 	} {
 		m := mesh(4)
 		c.change(&m)
@@ -422,32 +630,17 @@ func TestShapeNeedsNoLateValue(t *testing.T) {
 	}
 }
 
-func TestSortedLeavesTheCaller(t *testing.T) {
+func TestTheCallersHostsStay(t *testing.T) {
 	m := mesh(6)
 	before := slices.Clone(m.Hosts)
-	m.Sorted()
+	apply(t, m, "rbx-worker-1")
 	if !slices.Equal(m.Hosts, before) {
 		t.Error("the caller's hosts were sorted")
 	}
 }
 
-// One peer's line is what the state grows by, n² times: the bound is a promise about the state.
-func TestCompactIsSmall(t *testing.T) {
-	c := config(t, mesh(200), "rbx-worker-100")
-	if perPeer := len(c.Compact()) / len(c.Peers); perPeer > 96 {
-		t.Errorf("%d bytes a peer, at most 96 are wanted", perPeer)
-	}
-	// The largest mesh still fits into one command.
-	long := conf.Peer{
-		Name: strings.Repeat("a", 30), PublicKey: key(1), Endpoint: netip.MustParseAddrPort("198.151.100.100:51820"),
-		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("100.180.100.100/32"), netip.MustParsePrefix("100.181.100.0/24")},
-	}
-	most := conf.Config{Address: c.Address, Pods: c.Pods, Port: c.Port, MTU: c.MTU, Peers: slices.Repeat([]conf.Peer{long}, conf.MaxHosts)}
-	scripttest.Check(t, conf.ApplyScript(most))
-}
-
 func BenchmarkValidate200(b *testing.B) {
-	m := mesh(200)
+	m := withRendezvous(mesh(200), "sbg-cp-2")
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := m.Validate(); err != nil {
@@ -457,18 +650,18 @@ func BenchmarkValidate200(b *testing.B) {
 }
 
 // All texts of a run: one for each of 200 hosts.
-func BenchmarkCompact200(b *testing.B) {
-	m := mesh(200).Sorted()
+func BenchmarkScripts200(b *testing.B) {
+	m := withRendezvous(mesh(200), "sbg-cp-2", "sbg-cp-5", "sbg-cp-8")
+	var names []string
+	for _, h := range m.Hosts {
+		names = append(names, h.Name)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		size := 0
-		for _, h := range m.Hosts {
-			c, err := m.For(h.Name)
-			if err != nil {
-				b.Fatal(err)
-			}
-			size += len(conf.ApplyScript(c))
+		texts, err := m.Scripts(names)
+		if err != nil {
+			b.Fatal(err)
 		}
-		b.ReportMetric(float64(size), "state-bytes")
+		b.ReportMetric(float64(len(strings.Join(texts, ""))), "state-bytes")
 	}
 }

@@ -1,26 +1,22 @@
 package conf
 
 import (
-	_ "embed"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"havre/components/host/script"
 )
 
-//go:embed mesh.sh
-var program string
+// Interface is the name of the mesh interface on every host.
+const Interface = "wg0"
 
-const (
-	programPath = "/usr/local/lib/havre/mesh"
-	dropInPath  = "/etc/systemd/system/wg-quick@wg0.service.d/havre.conf"
-
-	// Interface is the name of the mesh interface on every host.
-	Interface = "wg0"
-)
+// Files are those of the library that every script here uses.
+var Files = []string{"mesh.sh"}
 
 // Userspace is the WireGuard of a host whose kernel has none, such as the sandbox's: a static binary wireguard-go.
 type Userspace struct {
@@ -42,65 +38,55 @@ func (u Userspace) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Reload goes through the program as well, because wg-quick's own would clear the key. With KillMode=control-group and cgroup v1, systemd would wait 90 s for a
-// userspace WireGuard that has already ended with its interface.
-const dropIn = `[Unit]
-After=havre-private-network.service
-
-[Service]
-KillMode=process
-TimeoutStopSec=15
-ExecReload=
-ExecReload=` + programPath + ` sync
-`
-
-// Program is the text of the host's own program for the mesh, as installed: less its comments.
-func Program() string {
-	var b strings.Builder
-	for i, line := range strings.SplitAfter(program, "\n") {
-		if i > 1 && (strings.HasPrefix(line, "# ") || line == "\n") {
-			continue
-		}
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// KeyScript makes the host's key where there is none, installs the program that later configurations are handed to, and prints the public key and nothing else.
-// userspace is nil where every kernel has WireGuard.
+// KeyScript makes the host's key where there is none, and prints the public key and nothing else. userspace is nil where every kernel has WireGuard.
 //
-// There is no script to delete a key: a replacement runs its delete after the new create, and would take the key from under a running interface; the key of a
-// host that has left opens nothing, because no peer knows it any more.
+// There is no script to delete a key; see mesh_delete.
 func KeyScript(userspace *Userspace) string {
-	var s strings.Builder
-	s.WriteString("exec 3>&1 >&2\n")
-	s.WriteString(script.File(programPath, "0755", Program()))
-	s.WriteString("HAVRE_CHANGED=no\n" + script.File(dropInPath, "0644", dropIn))
-	s.WriteString("[[ $HAVRE_CHANGED == no ]] || systemctl daemon-reload\n")
-	if userspace != nil {
-		s.WriteString("if ip link add havre-probe type wireguard 2>/dev/null; then\n  ip link delete havre-probe\nelse\n  havre_fetch " +
-			script.Words(userspace.URL, userspace.SHA256) + " /usr/local/bin/wireguard-go 0755\nfi\n")
+	if userspace == nil {
+		return "mesh_key\n"
 	}
-	s.WriteString("key=" + PrivateKeyPath + `
-umask 077
-mkdir -p "${key%/*}"
-chmod 0700 "${key%/*}"
-if [[ ! -s $key ]]; then
-  wg genkey >"$key.new"
-  mv -f "$key.new" "$key"
-fi
-chmod 0600 "$key"
-wg pubkey <"$key" >&3
-`)
-	return s.String()
+	return "mesh_key " + script.Words(userspace.URL, userspace.SHA256) + "\n"
 }
 
-// ApplyScript brings the interface of a host up with its configuration, or changes it in place.
-func ApplyScript(c Config) string {
-	return programPath + " apply <<'EOF'\n" + c.Compact() + "EOF\n"
+// Scripts are the scripts that bring the interfaces of the hosts of those names up, or change them in place; in the order of the names. The mesh is valid. An
+// unknown name is an error.
+func (m Mesh) Scripts(names []string) ([]string, error) {
+	hosts := m.sorted()
+	lines := make(map[string]string, len(hosts))
+	serves := make(map[string]bool, len(hosts))
+	var roster, rendezvous strings.Builder
+	for _, h := range hosts {
+		line := h.line()
+		roster.WriteString(line)
+		lines[h.Name] = line
+		if h.Rendezvous {
+			serves[h.Name] = true
+			rendezvous.WriteString(line)
+		}
+	}
+	pods := "-"
+	if m.Pods.IsValid() {
+		pods = m.Pods.String()
+	}
+	sum := sha256.Sum256([]byte(roster.String()))
+	texts := make([]string, len(names))
+	for i, name := range names {
+		line, found := lines[name]
+		if !found {
+			return nil, fmt.Errorf("mesh: no host %s among its %d", name, len(hosts))
+		}
+		self := script.Words(name, m.Network.String(), strconv.Itoa(int(m.port())), strconv.Itoa(m.mtu()), pods)
+		switch {
+		case len(serves) == 0:
+			texts[i] = "mesh_apply " + self + " <<'EOF'\n" + roster.String() + "EOF\n"
+		case serves[name]:
+			texts[i] = "mesh_serve " + self + " <<'EOF'\n" + roster.String() + "EOF\n"
+		default:
+			texts[i] = "mesh_join " + self + " " + hex.EncodeToString(sum[:]) + " <<'EOF'\n" + line + rendezvous.String() + "EOF\n"
+		}
+	}
+	return texts, nil
 }
 
 // DeleteScript takes the interface down.
-func DeleteScript() string {
-	return "if [[ -x " + programPath + " ]]; then " + programPath + " delete; fi\n"
-}
+func DeleteScript() string { return "mesh_delete\n" }

@@ -142,6 +142,17 @@ func (l Log) Count() (components, resources int) {
 	return components, resources
 }
 
+// CountOf is the number of resources whose type begins so.
+func (l Log) CountOf(prefix string) int {
+	seen := map[string]bool{}
+	for _, s := range l.Steps {
+		if s.Custom && strings.HasPrefix(s.Type, prefix) {
+			seen[s.URN] = true
+		}
+	}
+	return len(seen)
+}
+
 // Row is what all resources of one role took.
 type Row struct {
 	// Role is what comes after the node's name, or the kind of a Kubernetes object, or the resource's own name.
@@ -156,7 +167,7 @@ type Row struct {
 
 // nodeRoles are the ends of the names of a node's resources. Of two that fit the longer counts.
 var nodeRoles = []string{
-	"server", "installation", "vrack", "base", "wireguard-key", "wireguard", "kubernetes", "invitation", "join", "member",
+	"server", "installation", "vrack", "library", "base", "wireguard-key", "wireguard", "kubernetes", "invitation", "join", "member",
 }
 
 // Role says which row a step belongs to.

@@ -1,4 +1,4 @@
-// Package fakehost answers over SSH as a host of the platform would, without running anything. It is for measuring: the state of a fleet for which there are no
+// Package fakehost answers over SSH as a host of the platform would, without running anything; what is copied to it lies in a temporary folder. It is for measuring: the state of a fleet for which there are no
 // machines. The one thing a reader would get wrong: nothing is checked here but the log-in. A script that is wrong succeeds; that scripts are right is shown
 // on the sandbox's hosts.
 package fakehost
@@ -15,10 +15,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"havre/infra/tools/command-plugin/sftp/sftpserver"
 )
 
 // Host is one host.
@@ -27,6 +30,7 @@ type Host struct {
 	config   *ssh.ServerConfig
 	listener net.Listener
 	hostKey  ssh.PublicKey
+	folder   string
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -61,7 +65,11 @@ func Start(ctx context.Context, name, address string, authorizedKeys []string) (
 		return &ssh.Permissions{}, nil
 	}}
 	h.config.AddHostKey(signer)
+	if h.folder, err = os.MkdirTemp("", "fakehost-"); err != nil {
+		return nil, fmt.Errorf("host %s: %w", name, err)
+	}
 	if h.listener, err = new(net.ListenConfig).Listen(ctx, "tcp4", address); err != nil {
+		_ = os.RemoveAll(h.folder)
 		return nil, fmt.Errorf("host %s: %w; a fake host needs sshd's port, so root, and nothing else on it at that address", name, err)
 	}
 	h.wait.Add(1)
@@ -87,6 +95,7 @@ func (h *Host) Close() {
 	}
 	h.mu.Unlock()
 	h.wait.Wait()
+	_ = os.RemoveAll(h.folder)
 }
 
 func (h *Host) accept() {
@@ -148,6 +157,11 @@ func (h *Host) session(incoming ssh.NewChannel) {
 	}
 	defer func() { _ = channel.Close() }()
 	for request := range requests {
+		if request.Type == "subsystem" {
+			_ = request.Reply(true, nil)
+			sftpserver.Serve(channel, h.folder)
+			return
+		}
 		if request.Type != "exec" {
 			if request.WantReply {
 				_ = request.Reply(false, nil)
@@ -169,7 +183,7 @@ func (h *Host) session(incoming ssh.NewChannel) {
 // Answer is what the command prints: as long as the real answer, and different for each host where the real one is.
 func Answer(host, command string) string {
 	switch {
-	case strings.Contains(command, "wg pubkey"):
+	case strings.Contains(command, "mesh_key"):
 		return base64.StdEncoding.EncodeToString(digest(host, "wireguard")) + "\n"
 	case strings.Contains(command, "cluster_invite"):
 		key := ""

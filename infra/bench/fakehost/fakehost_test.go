@@ -3,6 +3,7 @@ package fakehost
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,6 +74,33 @@ func TestAHostAnswersTheOperator(t *testing.T) {
 	}
 }
 
+// What is copied arrives, and goes with the host.
+func TestAHostTakesFiles(t *testing.T) {
+	operator := signer(t)
+	h := start(t, "a", operator)
+	client, err := dial(h, operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := client.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.RequestSubsystem("sftp"); err != nil {
+		t.Error(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(h.folder); err != nil || !info.IsDir() {
+		t.Errorf("no folder: %v", err)
+	}
+	h.Close()
+	if _, err := os.Stat(h.folder); err == nil {
+		t.Error("the folder stayed")
+	}
+}
+
 func TestAStrangerIsNotLetIn(t *testing.T) {
 	if client, err := dial(start(t, "a", signer(t)), signer(t)); err == nil {
 		_ = client.Close()
@@ -94,7 +122,7 @@ func TestAnswers(t *testing.T) {
 		least, most        int
 	}{
 		{"key", conf.KeyScript(nil), "=\n", 45, 45},
-		{"interface", conf.ApplyScript(conf.Config{}), "", 0, 0},
+		{"interface", "mesh_join gra-worker-1\n", "", 0, 0},
 		{"invitation of a worker", kubeadm.Invite(worker, false), `"certificateKey":""`, 100, 300},
 		{"invitation of a control-plane node", kubeadm.Invite(control, false), `"certificateKey":"`, 150, 300},
 		{"kubeconfig", kubeadm.Kubeconfig(kubeadm.Cluster{Name: "c"}, "https://10.80.0.1:6443", ""), "client-key-data", 4000, 8000},

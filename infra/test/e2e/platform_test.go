@@ -352,7 +352,7 @@ func (w *walk) add(t *testing.T, ctx context.Context) {
 
 // hostResource says whether a resource does something on a host, by the roles that hosts have.
 func hostResource(name string) bool {
-	for _, role := range []string{"-base", "-wireguard", "-wireguard-key", "-kubernetes", "-control-plane", "-join", "-installation", "-server", "-vrack"} {
+	for _, role := range []string{"-library", "-base", "-wireguard", "-wireguard-key", "-kubernetes", "-control-plane", "-join", "-installation", "-server", "-vrack"} {
 		if strings.HasSuffix(name, role) {
 			return true
 		}

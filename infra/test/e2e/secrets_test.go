@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"havre/components/host"
 )
 
 // secrets searches for the actual values of every private key, token and password of the running platform, wherever something is written.
@@ -118,6 +120,7 @@ func (w *walk) secretValues(t *testing.T, ctx context.Context) map[string]string
 		t.Fatal(err)
 	}
 	keep("the operators' SSH key", middle(settings.SSHPrivateKey))
+	keep("the operators' SSH key as commands carry it", middle(host.PrivateKey(settings.SSHPrivateKey)))
 	p := plan(t)
 	for _, node := range p.Members {
 		for name, script := range map[string]string{

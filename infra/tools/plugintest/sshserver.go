@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"havre/infra/tools/command-plugin/sftp/sftpserver"
 )
 
 // Host is an SSH server on the loopback address that runs commands with /bin/sh in a folder of its own.
@@ -234,7 +236,7 @@ func (h *Host) session(ctx context.Context, incoming ssh.NewChannel) {
 			return
 		case "subsystem":
 			_ = req.Reply(true, nil)
-			serveSFTP(channel, h.Dir)
+			sftpserver.Serve(channel, h.Dir)
 			return
 		default:
 			_ = req.Reply(false, nil)

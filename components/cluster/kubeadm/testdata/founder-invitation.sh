@@ -1,2 +1,1 @@
-. /usr/local/lib/havre/cluster.sh
 cluster_invite rbx-cp-1 founder

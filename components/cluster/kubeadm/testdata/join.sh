@@ -1,2 +1,1 @@
-. /usr/local/lib/havre/cluster.sh
 cluster_join no

@@ -1,2 +1,1 @@
-. /usr/local/lib/havre/cluster.sh
 cluster_kubeconfig https://10.80.0.1:6443 '' havre

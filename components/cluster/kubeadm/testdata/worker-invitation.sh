@@ -1,2 +1,1 @@
-. /usr/local/lib/havre/cluster.sh
 cluster_invite gra-worker-2 worker

@@ -1,13 +1,19 @@
-# havre: the steps of this node's life in the cluster. Written by <node>-kubernetes; edit components/cluster/kubeadm/node.sh instead.
+# havre: the steps of this node's life in the cluster. Edit components/host/script/library/cluster.sh instead.
 # shellcheck shell=bash
 #
 # Every step may be killed at any point and run again, also while the orphan of the killed run still works: a lock for each step on this host, and a mark
 # (cluster_state/member) only when the node is wholly in. What has no mark is adopted if it is complete, else taken back and done again.
 
-# NODE, ADDRESS, CONTROL_PLANE (yes or no), PEERS (addresses of the other control-plane nodes), API_PORT and PROXY_PORT come from here.
-# shellcheck source=/dev/null
-. /etc/havre/cluster/node.env
-: "${NODE:?}" "${ADDRESS:?}" "${CONTROL_PLANE:?}" "${API_PORT:?}" "${PROXY_PORT:?}"
+# What the host knows of itself and of the cluster; <node>-kubernetes writes it (kubernetes.sh), from what components/cluster/kubeadm renders.
+cluster_environment=/etc/havre/cluster/node.env
+
+# cluster_read: NODE, ADDRESS, CONTROL_PLANE (yes or no), CONTROL_PLANE_NODES (name=address each), API_PORT, PROXY_PORT and the rest.
+cluster_read() {
+  # shellcheck source=/dev/null
+  . "$cluster_environment"
+}
+
+if [[ -e $cluster_environment ]]; then cluster_read; fi
 
 cluster_state=/var/lib/havre/cluster
 cluster_pki=/etc/kubernetes/pki
@@ -34,8 +40,9 @@ cluster_until() {
 # cluster_redact: tokens and keys never reach a log, whatever kubeadm prints.
 cluster_redact() { sed -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/[token]/g; s/[0-9a-f]{64}/[key]/g'; }
 
-# cluster_run SECONDS COMMAND...: bounded, output to standard error without secrets, status kept by pipefail.
-cluster_run() { timeout -k 10 "$@" </dev/null 2>&1 | cluster_redact >&2; }
+# cluster_run SECONDS COMMAND...: bounded, output to the log of cluster commands without secrets, status kept by pipefail.
+cluster_run() { havre_quietly cluster cluster_run_redacted "$@"; }
+cluster_run_redacted() { timeout -k 10 "$@" </dev/null 2>&1 | cluster_redact; }
 
 # cluster_served: some control-plane node is ready, asked through the proxy without a credential.
 cluster_served() { curl -fsk --max-time 5 -o /dev/null "https://127.0.0.1:$PROXY_PORT/readyz"; }
@@ -192,28 +199,13 @@ cluster_attempt() {
   return "$status"
 }
 
-# cluster_leave: out of etcd, then clean. Neither a lost quorum nor a dead API server holds it up.
+# cluster_leave: out of etcd, then clean. Neither a lost quorum nor a dead API server holds it up. A host that was never prepared has nothing to leave.
 cluster_leave() {
+  [[ -e $cluster_environment ]] || return 0
   cluster_lock join
   rm -f "$cluster_state/member"
   [[ $CONTROL_PLANE == no ]] || cluster_leave_etcd ||
     havre_log "$NODE: its etcd member could not be removed within 60 s (no quorum?); goes on. If the cluster lives, remove member https://$ADDRESS:2380 with etcdctl"
   cluster_reset
   rm -rf "$cluster_state"
-}
-
-# cluster_apply ACTION UNIT FILE...: enable and start a unit, and do ACTION when one of the files differs from what it runs with. The note of that lies in
-# /run, so a run that was killed between writing a file and the restart is made good by the next.
-cluster_apply() {
-  local action=$1 unit=$2 note=/run/havre/$2.applied sum
-  shift 2
-  sum=$(cat "$@" | sha256sum)
-  install -d -m 0700 /run/havre
-  systemctl daemon-reload
-  systemctl -q enable "$unit"
-  if [[ ! -f $note || $(<"$note") != "$sum" ]]; then
-    systemctl "$action" "$unit"
-    printf '%s\n' "$sum" >"$note"
-  fi
-  systemctl start "$unit"
 }

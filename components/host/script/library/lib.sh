@@ -1,4 +1,4 @@
-# havre: functions shared by all scripts on this host. Written by the base set-up; edit components/host/script/lib.sh instead.
+# havre: functions shared by all commands on this host. Edit components/host/script/library/lib.sh instead.
 # shellcheck shell=bash
 set -euo pipefail
 umask 022
@@ -10,6 +10,9 @@ HAVRE_CHANGED=no
 havre_log() { printf 'havre: %s\n' "$*" >&2; }
 
 havre_fail() { havre_log "$*"; exit 1; }
+
+# havre_script: run the script on standard input.
+havre_script() { eval "$(cat)"; }
 
 # havre_retry ATTEMPTS SECONDS COMMAND...: run until it succeeds, with a pause in between; the last failure's status is the result.
 havre_retry() {
@@ -25,6 +28,20 @@ havre_retry() {
     fi
     sleep "$pause"
   done
+}
+
+# havre_quietly NAME COMMAND...: what the command says goes to /var/log/havre/NAME.log, which only root reads; where it fails, its end is shown as well. The whole
+# would lie in the state of every host.
+havre_quietly() {
+  local log=/var/log/havre/$1.log before=0 status=0
+  shift
+  mkdir -p "${log%/*}"
+  chmod 0700 "${log%/*}"
+  [[ ! -f $log ]] || before=$(stat -c %s "$log")
+  printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" >>"$log"
+  "$@" >>"$log" 2>&1 || status=$?
+  ((status == 0)) || { tail -c "+$((before + 1))" "$log" | tail -n 30 >&2; havre_log "$log has the whole"; }
+  return "$status"
 }
 
 # havre_file PATH MODE: standard input becomes the file, atomically, only if content or mode differ. Folders are made.
@@ -75,8 +92,8 @@ havre_packages() {
   done
   ((${#missing[@]} > 0)) || return 0
   havre_log "installing ${missing[*]}"
-  havre_retry 5 5 apt-get -qq -o DPkg::Lock::Timeout=120 update >&2
-  havre_retry 5 5 apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install "${missing[@]}" >&2
+  havre_quietly packages havre_retry 5 5 apt-get -qq -o DPkg::Lock::Timeout=120 update
+  havre_quietly packages havre_retry 5 5 apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install "${missing[@]}"
 }
 
 # havre_unit NAME: enable a systemd unit and start it, or restart it when HAVRE_CHANGED is yes.

@@ -1,4 +1,6 @@
-package plugintest
+// Package sftpserver is the other side of package sftp, for hosts that are no hosts. What one would get wrong: it knows the few requests that copying sends, and
+// keeps nobody inside its folder, so nothing but a test and a measurement may serve it, to itself.
+package sftpserver
 
 import (
 	"encoding/binary"
@@ -9,8 +11,8 @@ import (
 	"strconv"
 )
 
-// serveSFTP answers the requests of SFTP version 3 that copying needs, below a folder.
-func serveSFTP(conn io.ReadWriter, root string) {
+// Serve answers the requests of SFTP version 3 that copying needs, below a folder, until the connection ends.
+func Serve(conn io.ReadWriter, root string) {
 	files := map[string]*os.File{}
 	defer func() {
 		for _, f := range files {

@@ -1,5 +1,5 @@
-# havre: what only control-plane nodes do, for themselves and for the others. Written by <node>-kubernetes; edit
-# components/cluster/kubeadm/control-plane.sh instead. It is read after node.sh.
+# havre: what only control-plane nodes do, for themselves and for the others. Edit components/host/script/library/control-plane.sh instead. It is read after
+# cluster.sh.
 # shellcheck shell=bash disable=SC2153,SC2154
 
 cluster_admin=/etc/kubernetes/admin.conf
@@ -23,11 +23,13 @@ cluster_etcd() {
 
 # cluster_leave_etcd: take this node's member out of etcd, if it is one and not the last. Without quorum it gives up after a minute with status 1.
 cluster_leave_etcd() {
-  local endpoint members id end=$((SECONDS + 60))
+  local endpoint members id peers='' node end=$((SECONDS + 60))
   [[ -s $cluster_pki/etcd/healthcheck-client.key ]] || return 0
-  # shellcheck disable=SC2086 # PEERS is a list of addresses
+  for node in $CONTROL_PLANE_NODES; do
+    [[ ${node%%=*} == "$NODE" ]] || peers+=" ${node#*=}"
+  done
   while ((SECONDS < end)); do
-    for endpoint in 127.0.0.1 $PEERS; do
+    for endpoint in 127.0.0.1 $peers; do
       members=$(cluster_etcd "https://$endpoint:2379" member list -w simple 2>/dev/null) || continue
       id=$(awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url { print $1 }' <<<"$members")
       if [[ -z $id ]]; then
@@ -40,7 +42,7 @@ cluster_leave_etcd() {
         return 0
       fi
     done
-    [[ -n $PEERS ]] || return 0
+    [[ -n $peers ]] || return 0
     sleep 2
   done
   return 1
@@ -107,7 +109,7 @@ cluster_approve() {
     address=$(cluster_kube get node "$node" --ignore-not-found -o 'jsonpath={.metadata.labels.node-restriction\.kubernetes\.io/mesh-address}' </dev/null)
     names=$(base64 -d <<<"$request" | openssl req -noout -text | awk '/Subject Alternative Name/ { getline; gsub(/ /, ""); print }') || names=nothing
     if [[ -n $address && $names == "DNS:$node,IPAddress:$address" ]]; then
-      cluster_kube certificate approve "$csr" </dev/null >&2
+      cluster_kube certificate approve "$csr" </dev/null >/dev/null
     elif [[ -n $address ]]; then
       havre_log "$node: asks for a serving certificate for $names, but is $address; left alone"
     fi
@@ -125,17 +127,30 @@ cluster_admit_certificate() {
 
 cluster_found_node() { [[ -n $(cluster_kube get node "$1" --ignore-not-found -o name) ]]; }
 
-# cluster_admit NODE ADDRESS POD_CIDR TAINT...: standard input is the Node as far as havre owns it.
+# cluster_manifest NODE TAINT...: the labels on standard input, key=value each, sorted; the Node as far as havre owns it on standard output. Neither keys nor values
+# hold anything that JSON would need escaped.
+cluster_manifest() {
+  local node=$1 line comma=''
+  shift
+  printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s","annotations":{"havre/taints":"%s"},"labels":{' "$node" "$*"
+  while read -r line; do
+    printf '%s"%s":"%s"' "$comma" "${line%%=*}" "${line#*=}"
+    comma=,
+  done
+  printf '}}}\n'
+}
+
+# cluster_admit NODE ADDRESS POD_CIDR TAINT...: the node's labels on standard input.
 cluster_admit() {
   local node=$1 address=$2 cidr=$3 manifest got taint old
   shift 3
-  manifest=$(cat)
+  manifest=$(cluster_manifest "$node" "$@")
   cluster_lock "member-$node"
   cluster_until 180 cluster_found_node "$node" || havre_fail "$node: has joined, but has no Node object after 180 s; see 'journalctl -u kubelet' on it"
 
   got=$(cluster_kube get node "$node" -o 'jsonpath={.spec.podCIDR}')
   if [[ -z $got ]]; then
-    cluster_kube patch node "$node" --type=merge -p "{\"spec\":{\"podCIDR\":\"$cidr\",\"podCIDRs\":[\"$cidr\"]}}" >&2
+    cluster_kube patch node "$node" --type=merge -p "{\"spec\":{\"podCIDR\":\"$cidr\",\"podCIDRs\":[\"$cidr\"]}}" >/dev/null
   elif [[ $got != "$cidr" ]]; then
     havre_fail "$node: its pod CIDR in Kubernetes is $got, want $cidr, and Kubernetes never changes one; take the node out and let it join again"
   fi
@@ -143,20 +158,21 @@ cluster_admit() {
   # Taints are one list for all who write it, controllers included, so ours are kept apart by the annotation and changed one by one.
   old=$(cluster_kube get node "$node" -o 'jsonpath={.metadata.annotations.havre/taints}')
   for taint in $old; do
-    [[ " $* " == *" $taint "* ]] || cluster_kube taint node "$node" "$taint-" >&2 || true
+    [[ " $* " == *" $taint "* ]] || cluster_kube taint node "$node" "$taint-" >/dev/null || true
   done
-  (($# == 0)) || cluster_kube taint node "$node" --overwrite "$@" >&2
-  cluster_kube apply --server-side --force-conflicts --field-manager=havre -f - <<<"$manifest" >&2
+  (($# == 0)) || cluster_kube taint node "$node" --overwrite "$@" >/dev/null
+  cluster_kube apply --server-side --force-conflicts --field-manager=havre -f - <<<"$manifest" >/dev/null
 
   cluster_until 120 cluster_admit_certificate "$address" ||
     havre_fail "$node: its kubelet has no serving certificate after 120 s; see 'kubectl get csr' and 'journalctl -u kubelet' on it"
-  timeout -k 5 310 kubectl --kubeconfig="$cluster_admin" wait --for=condition=Ready --timeout=300s "node/$node" >&2 ||
+  timeout -k 5 310 kubectl --kubeconfig="$cluster_admin" wait --for=condition=Ready --timeout=300s "node/$node" >/dev/null ||
     havre_fail "$node: is not Ready after 300 s; see 'kubectl describe node $node'"
 }
 
 # cluster_retire NODE SECONDS: drain, then delete the Node. A cluster in which nobody answers has nothing to drain.
 cluster_retire() {
   local node=$1 seconds=$2
+  [[ -e $cluster_environment ]] || return 0
   cluster_lock "member-$node"
   if ! cluster_until 60 cluster_kube get --raw /readyz; then
     havre_log "$node: no API server is ready after 60 s, so nothing is drained"

@@ -1,0 +1,157 @@
+# havre: the base set-up of a host, one function a step. Edit components/host/script/library/base.sh instead.
+# shellcheck shell=bash
+
+# In a container the clock, the swap and the modules are the machine's, not ours.
+base_container=no
+if systemd-detect-virt -cq; then base_container=yes; fi
+
+# base_setup: what is this host's own on standard input, in any order, each on a line: hostname NAME, packages NAME..., security-updates yes|no, and
+# private-network MAC ADDRESS/LENGTH MTU or none.
+base_setup() {
+  local lines line
+  declare -A own=()
+  # All at once: what runs below may read standard input.
+  mapfile -t lines
+  for line in "${lines[@]}"; do own[${line%% *}]=${line#* }; done
+  base_hostname "${own[hostname]}"
+  read -ra lines <<<"${own[packages]}"
+  havre_packages "${lines[@]}"
+  base_time
+  base_kernel
+  base_swap
+  base_sshd
+  base_journal
+  base_security_updates "${own[security-updates]}"
+  read -ra lines <<<"${own[private-network]}"
+  base_private_network "${lines[@]}"
+}
+
+# base_hostname NAME
+base_hostname() {
+  havre_file /etc/hostname 0644 <<<"$1"
+  [[ $(hostname) == "$1" ]] || hostname "$1"
+  { sed '/^127\.0\.1\.1[[:space:]]/d' /etc/hosts; printf '127.0.1.1 %s\n' "$1"; } | havre_file /etc/hosts 0644
+  if [[ -d /etc/cloud/cloud.cfg.d ]]; then
+    havre_file /etc/cloud/cloud.cfg.d/99-havre.cfg 0644 <<<$'preserve_hostname: true\nmanage_etc_hosts: false'
+  fi
+}
+
+# chronyd of Debian leaves the clock alone in a container by itself; where it may not even start there, the machine keeps the time.
+base_time() {
+  systemctl -q enable chrony || [[ $base_container == yes ]]
+  if ! systemctl start chrony; then
+    [[ $base_container == yes ]] || havre_fail "chrony does not start; see journalctl -u chrony"
+    havre_log "chrony does not start in this container, its machine keeps the time"
+  fi
+}
+
+# The two of inotify are what kubelet and the log readers of a full node need. rp_filter is left alone, the pod network sets its own.
+base_kernel() {
+  local module
+  havre_file /etc/modules-load.d/60-havre.conf 0644 <<<$'br_netfilter\noverlay'
+  for module in br_netfilter overlay; do
+    modprobe -q "$module" || havre_log "kernel module $module: not loadable here, passed over"
+  done
+  havre_file /etc/sysctl.d/60-havre.conf 0644 <<'EOF'
+net.ipv4.ip_forward = 1
+net.bridge.bridge-nf-call-iptables = 1
+net.ipv4.conf.all.accept_redirects = 0
+net.ipv4.conf.all.send_redirects = 0
+net.core.somaxconn = 16384
+net.ipv4.tcp_max_syn_backlog = 8192
+net.ipv4.tcp_slow_start_after_idle = 0
+net.core.rmem_max = 7500000
+net.core.wmem_max = 7500000
+fs.inotify.max_user_instances = 8192
+fs.inotify.max_user_watches = 524288
+EOF
+  havre_sysctl /etc/sysctl.d/60-havre.conf
+}
+
+base_swap() {
+  [[ $base_container == no ]] || return 0
+  swapoff -a
+  sed 's/^[^#].*[[:space:]]swap[[:space:]].*/# &/' /etc/fstab | havre_file /etc/fstab 0644
+}
+
+# 10 sorts before the 50-cloud-init.conf of the provider's images, and sshd takes the first value it reads. MaxStartups leaves room for a run that opens its
+# connections to one host at once; the default of 10:30:100 refuses them at random.
+base_sshd() {
+  local drop_in=/etc/ssh/sshd_config.d/10-havre.conf
+  HAVRE_CHANGED=no
+  havre_file "$drop_in" 0644 <<'EOF'
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+X11Forwarding no
+MaxAuthTries 4
+MaxStartups 64:30:128
+LoginGraceTime 30
+ClientAliveInterval 30
+UseDNS no
+EOF
+  if [[ $HAVRE_CHANGED == yes ]]; then
+    mkdir -p /run/sshd
+    if ! sshd -t; then
+      rm -f "$drop_in"
+      havre_fail "sshd refuses its new configuration, which was taken back"
+    fi
+    systemctl try-reload-or-restart ssh
+  fi
+  [[ $(sshd -T) == *$'\npasswordauthentication no\n'* ]] || havre_fail "sshd would still take passwords; look for a setting before $drop_in"
+}
+
+base_journal() {
+  HAVRE_CHANGED=no
+  havre_file /etc/systemd/journald.conf.d/60-havre.conf 0644 <<'EOF'
+[Journal]
+Storage=persistent
+SystemMaxUse=2G
+SystemKeepFree=1G
+MaxRetentionSec=1month
+EOF
+  [[ $HAVRE_CHANGED == no ]] || systemctl restart systemd-journald
+}
+
+# base_security_updates yes|no: Debian's own, which never reboot the host.
+base_security_updates() {
+  local daily=0
+  [[ $1 == no ]] || daily=1
+  havre_file /etc/apt/apt.conf.d/60havre 0644 <<EOF
+APT::Periodic::Update-Package-Lists "$daily";
+APT::Periodic::Unattended-Upgrade "$daily";
+Unattended-Upgrade::Automatic-Reboot "false";
+EOF
+}
+
+# base_private_network MAC ADDRESS/LENGTH MTU, or none
+base_private_network() {
+  local unit=/etc/systemd/system/havre-private-network.service
+  if [[ $1 == none ]]; then
+    [[ -e $unit ]] || return 0
+    systemctl -q disable --now havre-private-network
+    rm -f "$unit"
+    systemctl daemon-reload
+    return 0
+  fi
+  HAVRE_CHANGED=no
+  # The program's sum makes another unit of another program, which is then run.
+  havre_file "$unit" 0644 <<EOF
+# $(sha256sum </usr/local/lib/havre/private-network)
+[Unit]
+Description=Address on the private network
+Wants=network-pre.target
+After=network-pre.target
+Before=network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/havre/private-network up $*
+ExecStop=/usr/local/lib/havre/private-network down $*
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  havre_unit havre-private-network
+}

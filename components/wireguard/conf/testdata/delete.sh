@@ -1,1 +1,0 @@
-if [[ -x /usr/local/lib/havre/mesh ]]; then /usr/local/lib/havre/mesh delete; fi
