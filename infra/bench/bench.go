@@ -5,6 +5,10 @@
 // is trivial. Trivial is `command:local:Command` with `create: "true"`: a resource with one input of four bytes, served by one of the plugins that serves most
 // of the platform's own resources. What the platform takes above the floor is therefore its own: its texts, its secrets, its dependencies, its provider's
 // questions. A platform's component counts as a component in the floor and not as a resource, because a component costs the engine less.
+//
+// The state has a second floor, of the same kind: where the platform has something that is done over SSH, it has a remote command of `true`, in a component and with
+// a connection as the platform's. What every such resource carries (its connection twice, its names, what it waits for, where in the program it was made) is the
+// engine's and the plugin's; what is above this floor is what the platform does.
 package bench
 
 import (

@@ -18,6 +18,8 @@ const (
 	Platform = "platform"
 	Hosts    = "hosts"
 	Floor    = "floor"
+	// Kind is a floor of the same kind.
+	Kind = "kind"
 )
 
 // The variables that tell the program.
@@ -26,11 +28,15 @@ const (
 	HostsVariable      = "HAVRE_BENCH_HOSTS"
 	ComponentsVariable = "HAVRE_BENCH_COMPONENTS"
 	ResourcesVariable  = "HAVRE_BENCH_RESOURCES"
+	// RemotesVariable is how many of the resources are commands over SSH, and AddressVariable and HostKeyVariable say on which host.
+	RemotesVariable = "HAVRE_BENCH_REMOTES"
+	AddressVariable = "HAVRE_BENCH_ADDRESS"
+	HostKeyVariable = "HAVRE_BENCH_HOST_KEY"
 	// ProfileVariable names the file for the program's own CPU profile; none when empty.
 	ProfileVariable = "HAVRE_BENCH_PROFILE"
 )
 
-// ratioTarget is how much more than the floor a preview may take.
+// ratioTarget is how much more than the floor a preview may take, and a state may be.
 const ratioTarget = 1.5
 
 // kind is one thing that is measured at every size.
@@ -67,7 +73,9 @@ func (b *Bench) growth(ctx context.Context) error {
 // grow measures one kind at all sizes.
 func (b *Bench) grow(ctx context.Context, k kind, program string) error {
 	times := newTable(fmt.Sprintf("%s; seconds, median of %d", k.title, b.Options.Runs), "hosts", "components", "resources", "platform", "floor", "ratio", "wanted", "CPU", "floor's", "ratio")
-	states := newTable("state of hosts, mesh and cluster", "hosts", "components", "resources", "platform", "floor", "ratio", "bytes a host")
+	states := newTable("state of hosts, mesh and cluster; growth is bytes a host, beside those of the size before", "hosts", "components", "resources", "over SSH", "platform",
+		"trivial", "ratio", "of the same kind", "ratio", "wanted", "bytes a host", "growth")
+	var before float64
 	for _, hosts := range b.Options.Sizes {
 		m, err := b.measure(ctx, k, program, hosts)
 		if err != nil {
@@ -83,10 +91,16 @@ func (b *Bench) grow(ctx context.Context, k kind, program string) error {
 		b.figure(k.name+suffix+"-cpu", m.platformCPU, "s", k.name+suffix+"-cpu-floor")
 		b.figure(k.name+suffix+"-cpu-floor", m.floorCPU, "s", "")
 		if k.up {
-			states.row(append(count, bytes(m.state), bytes(m.floorState), ratio(float64(m.state), float64(m.floorState)), bytes(m.state/int64(hosts)))...)
-			b.figure("state"+suffix, float64(m.state), "byte", "state"+suffix+"-floor")
+			size, aHost := float64(m.state), float64(m.state)/float64(hosts)
+			states.row(append(count, strconv.Itoa(m.remotes), bytes(m.state), bytes(m.floorState), ratio(size, float64(m.floorState)), bytes(m.kindState),
+				ratio(size, float64(m.kindState)), "≤ "+seconds(ratioTarget), bytes(int64(aHost)), ratio(aHost, before))...)
+			b.figure("state"+suffix, size, "byte", "state"+suffix+"-kind")
 			b.figure("state"+suffix+"-floor", float64(m.floorState), "byte", "")
-			b.figure("state"+suffix+"-ratio", float64(m.state)/float64(m.floorState), "", "")
+			b.figure("state"+suffix+"-kind", float64(m.kindState), "byte", "")
+			b.figure("state"+suffix+"-ratio-floor", size/float64(m.floorState), "", "")
+			b.figure("state"+suffix+"-ratio-kind", size/float64(m.kindState), "", fmt.Sprintf("at most %.1f", ratioTarget))
+			b.figure("state"+suffix+"-a-host", aHost, "byte", "the same at every size, where growth is linear")
+			before = aHost
 		}
 	}
 	times.print(b.Out)
@@ -99,10 +113,12 @@ func (b *Bench) grow(ctx context.Context, k kind, program string) error {
 // measured is one size.
 type measured struct {
 	components, resources int
-	platform, floor       float64
+	// remotes are those of the resources that are done over SSH.
+	remotes         int
+	platform, floor float64
 	// CPU is processor time of engine, program and plugins, in seconds: what a busy machine does not change.
-	platformCPU, floorCPU float64
-	state, floorState     int64
+	platformCPU, floorCPU        float64
+	state, floorState, kindState int64
 }
 
 func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) (m measured, err error) {
@@ -124,6 +140,7 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 		return m, err
 	}
 	m.components, m.resources = counted.Count()
+	m.remotes = counted.CountOf("command:remote:")
 	floor, err := newProject(ctx, b.Workspace, filepath.Join(folder, "floor"), program, false)
 	if err != nil {
 		return m, err
@@ -136,18 +153,23 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 	flags := []string{"preview"}
 	if k.up {
 		flags = append(flags, "--expect-no-changes")
-		for _, each := range []*project{p, floor} {
-			b.Progress(fmt.Sprintf("%d hosts: pulumi up (%s)", hosts, each.env[WhatVariable]))
+		kin, err := b.kind(ctx, filepath.Join(folder, "kind"), program, m)
+		if err != nil {
+			return m, err
+		}
+		defer kin.close()
+		for _, each := range []struct {
+			p    *project
+			size *int64
+		}{{p, &m.state}, {floor, &m.floorState}, {kin, &m.kindState}} {
+			b.Progress(fmt.Sprintf("%d hosts: pulumi up (%s)", hosts, each.p.env[WhatVariable]))
 			// What an update writes in between is not measured here, and would take most of its time.
-			if err := each.run(ctx, "up", "--yes", "--skip-preview"); err != nil {
+			if err := each.p.run(ctx, "up", "--yes", "--skip-preview"); err != nil {
 				return m, err
 			}
-		}
-		if m.state, err = p.stateSize(); err != nil {
-			return m, err
-		}
-		if m.floorState, err = floor.stateSize(); err != nil {
-			return m, err
+			if *each.size, err = each.p.stateSize(); err != nil {
+				return m, err
+			}
 		}
 	}
 	var platformTimes, floorTimes, platformCPU, floorCPU []float64
@@ -175,6 +197,26 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 	m.platform, m.floor = median(platformTimes), median(floorTimes)
 	m.platformCPU, m.floorCPU = median(platformCPU), median(floorCPU)
 	return m, nil
+}
+
+// kind is the project of the floor of the same kind, with the one host that its commands run on.
+func (b *Bench) kind(ctx context.Context, folder, program string, m measured) (*project, error) {
+	p, err := newProject(ctx, b.Workspace, folder, program, false)
+	if err != nil {
+		return nil, err
+	}
+	address, hostKey, err := p.host(ctx)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	for variable, value := range map[string]string{
+		WhatVariable: Kind, ComponentsVariable: strconv.Itoa(m.components), ResourcesVariable: strconv.Itoa(m.resources), RemotesVariable: strconv.Itoa(m.remotes),
+		AddressVariable: address, HostKeyVariable: hostKey,
+	} {
+		p.env[variable] = value
+	}
+	return p, nil
 }
 
 // stateSize is the size of the file that holds the state.

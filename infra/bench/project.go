@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -60,6 +61,16 @@ func newProject(ctx context.Context, ws workspace.Workspace, folder, program str
 	// Only with this does pulumi know --event-log.
 	p.env["PULUMI_DEBUG_COMMANDS"] = "true"
 	p.pulumi = bringup.Pulumi{Workspace: ws, Env: p.env}
+	// The program finds what it copies to hosts from the folder it runs in, as in a checkout.
+	beside := filepath.Join(filepath.Dir(folder), "components")
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.close()
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if err := os.Symlink(ws.Path("components"), beside); err != nil {
+		p.close()
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	settings, err := settings()
 	if err != nil {
 		p.close()
@@ -94,6 +105,24 @@ func (p *project) run(ctx context.Context, args ...string) error {
 		return fmt.Errorf("%w\n%s", err, strings.Join(last, "\n"))
 	}
 	return nil
+}
+
+// host is a fake host of the project, on a free port.
+func (p *project) host(ctx context.Context) (address, hostKey string, err error) {
+	text, err := os.ReadFile(filepath.Join(p.folder, "settings.json"))
+	if err != nil {
+		return "", "", fmt.Errorf("bench: %w", err)
+	}
+	var keys struct{ SSHPublicKey string }
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return "", "", fmt.Errorf("bench: settings: %w", err)
+	}
+	host, err := fakehost.Start(ctx, "kind", "127.0.0.1:0", []string{keys.SSHPublicKey})
+	if err != nil {
+		return "", "", err
+	}
+	p.stop = append(p.stop, host.Close)
+	return host.Address(), host.HostKey(), nil
 }
 
 func (p *project) close() {

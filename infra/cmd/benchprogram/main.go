@@ -3,14 +3,18 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime/pprof"
 	"strconv"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi-command/sdk/go/command/remote"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/host"
 	"havre/infra/bench"
 	"havre/infra/bench/fleet"
 	"havre/infra/platform"
@@ -47,33 +51,107 @@ func program(ctx *pulumi.Context) error {
 		return deploy(ctx, stack, os.Getenv(platform.OverlayVariable))
 	case bench.Floor:
 		return floor(ctx)
+	case bench.Kind:
+		return kind(ctx)
 	default:
-		return fmt.Errorf("%s is %q; wanted %s, %s or %s: run make bench", bench.WhatVariable, what, bench.Platform, bench.Hosts, bench.Floor)
+		return fmt.Errorf("%s is %q; wanted %s, %s, %s or %s: run make bench", bench.WhatVariable, what, bench.Platform, bench.Hosts, bench.Floor, bench.Kind)
 	}
+}
+
+// count reads how many components and resources a floor has.
+func count() (components, resources int, err error) {
+	if components, err = number(bench.ComponentsVariable); err != nil {
+		return 0, 0, err
+	}
+	resources, err = number(bench.ResourcesVariable)
+	return components, resources, err
+}
+
+// nothing is a component without anything in it.
+func nothing(ctx *pulumi.Context, i int) (*pulumi.ResourceState, error) {
+	var c pulumi.ResourceState
+	if err := ctx.RegisterComponentResource("havre:bench:Nothing", fmt.Sprintf("nothing-%d", i), &c); err != nil {
+		return nil, err
+	}
+	// As every component ends: without this the engine takes it for unfinished.
+	return &c, ctx.RegisterResourceOutputs(&c, pulumi.Map{})
+}
+
+// trivial is a command that does nothing.
+func trivial(ctx *pulumi.Context, i int, opts ...pulumi.ResourceOption) (*local.Command, error) {
+	return local.NewCommand(ctx, fmt.Sprintf("trivial-%d", i), &local.CommandArgs{Create: pulumi.String("true")}, opts...)
 }
 
 // floor registers components without anything in them, and commands that do nothing.
 func floor(ctx *pulumi.Context) error {
-	components, err := number(bench.ComponentsVariable)
-	if err != nil {
-		return err
-	}
-	resources, err := number(bench.ResourcesVariable)
+	components, resources, err := count()
 	if err != nil {
 		return err
 	}
 	for i := range components {
-		var c pulumi.ResourceState
-		if err := ctx.RegisterComponentResource("havre:bench:Nothing", fmt.Sprintf("nothing-%d", i), &c); err != nil {
-			return err
-		}
-		// As every component ends: without this the engine takes it for unfinished.
-		if err := ctx.RegisterResourceOutputs(&c, pulumi.Map{}); err != nil {
+		if _, err := nothing(ctx, i); err != nil {
 			return err
 		}
 	}
 	for i := range resources {
-		if _, err := local.NewCommand(ctx, fmt.Sprintf("trivial-%d", i), &local.CommandArgs{Create: pulumi.String("true")}); err != nil {
+		if _, err := trivial(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kind registers the same in the platform's shape: what is in the state of any resource over SSH, whatever it does. Each lies in a component, and has a connection as
+// long as the platform's, of which the address comes from one resource and the user from another, as from a server and its installation.
+func kind(ctx *pulumi.Context) error {
+	components, resources, err := count()
+	if err != nil {
+		return err
+	}
+	remotes, err := number(bench.RemotesVariable)
+	if err != nil {
+		return err
+	}
+	address, err := netip.ParseAddrPort(os.Getenv(bench.AddressVariable))
+	if err != nil {
+		return fmt.Errorf("%s: %w; run make bench", bench.AddressVariable, err)
+	}
+	text, err := os.ReadFile(os.Getenv(platform.OverlayVariable))
+	if err != nil {
+		return fmt.Errorf("%s: %w; run make bench", platform.OverlayVariable, err)
+	}
+	var keys struct{ SSHPrivateKey string }
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return fmt.Errorf("%s: %w; run make bench", platform.OverlayVariable, err)
+	}
+	parents := make([]pulumi.ResourceOption, components)
+	for i := range components {
+		c, err := nothing(ctx, i)
+		if err != nil {
+			return err
+		}
+		parents[i] = pulumi.Parent(c)
+	}
+	locals := make([]*local.Command, resources-remotes)
+	for i := range locals {
+		if locals[i], err = trivial(ctx, i, parents[i%components]); err != nil {
+			return err
+		}
+	}
+	// after is a value that comes from a resource.
+	after := func(i int, value string) pulumi.StringOutput {
+		return locals[i%len(locals)].Stdout.ApplyT(func(string) string { return value }).(pulumi.StringOutput)
+	}
+	private := pulumi.ToSecret(pulumi.String(host.PrivateKey(keys.SSHPrivateKey))).(pulumi.StringOutput)
+	for i := range remotes {
+		if _, err := remote.NewCommand(ctx, fmt.Sprintf("trivial-remote-%d", i), &remote.CommandArgs{
+			Connection: remote.ConnectionArgs{
+				Host: after(2*i, address.Addr().String()), Port: pulumi.Float64(address.Port()), User: pulumi.String(host.DefaultUser),
+				PrivateKey: private.ToStringPtrOutput(), HostKey: after(2*i+1, os.Getenv(bench.HostKeyVariable)).ToStringPtrOutput(),
+				DialErrorLimit: pulumi.Int(40), PerDialTimeout: pulumi.Int(10),
+			},
+			Create: pulumi.String("true"),
+		}, parents[i%components]); err != nil {
 			return err
 		}
 	}
