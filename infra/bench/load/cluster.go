@@ -19,8 +19,10 @@ const (
 	// batchNamespace holds the batch work, and goes with it.
 	batchNamespace = "bench"
 	rendererLabel  = naming.LabelName + "=" + render.App
-	// manager is under which the cluster's objects are the program's: what is changed in its name and put back stays its own.
-	manager = "--field-manager=" + naming.ManagedBy
+	// owner is under whose name fields are changed. The API server takes a changed field from the program and gives it to whoever changed it, and refuses the
+	// program's next change; so what is put back is also given up, see disown.
+	owner   = "bench"
+	manager = "--field-manager=" + owner
 	// waiting bounds every wait for the cluster.
 	waiting = 5 * time.Minute
 	// batchGrace is how long the batch work takes to end, Kubernetes' own default for a pod.
@@ -175,6 +177,30 @@ func (c *cluster) clear(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// disown gives up the fields of an object that were changed, so that they are the program's again at its next run.
+func (c *cluster) disown(ctx context.Context, kind, name string) error {
+	text, err := c.Kubectl(ctx, "", "get", kind, name, "-n", namespace, "-o", "json", "--show-managed-fields")
+	if err != nil {
+		return err
+	}
+	var object struct {
+		Metadata struct{ ManagedFields []struct{ Manager string } }
+	}
+	if err := decode(text, &object); err != nil {
+		return err
+	}
+	for n, field := range object.Metadata.ManagedFields {
+		if field.Manager != owner {
+			continue
+		}
+		at := fmt.Sprintf("/metadata/managedFields/%d", n)
+		_, err := c.Kubectl(ctx, "", "patch", kind, name, "-n", namespace, "--type", "json", "-p",
+			fmt.Sprintf(`[{"op":"test","path":"%s/manager","value":%q},{"op":"remove","path":%q}]`, at, owner, at))
+		return err
+	}
+	return nil
 }
 
 // until asks every other second.

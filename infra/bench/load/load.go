@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"havre/infra/sandbox/bringup"
+	"havre/services/render"
 )
 
 // The rates of a real campaign, in requests a second.
@@ -82,7 +83,8 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		// What was changed is put back even when the run was interrupted.
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 		defer cancel()
-		err = errors.Join(err, c.clear(back), c.hold(back, c.placeholders), c.patience(back, c.behaviour))
+		err = errors.Join(err, c.clear(back), c.hold(back, c.placeholders), c.patience(back, c.behaviour),
+			c.disown(back, "deployment", render.HeadroomApp), c.disown(back, "hpa", render.App))
 	}()
 	shooter, err := newShooter(o.Edge)
 	if err != nil {

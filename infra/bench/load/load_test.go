@@ -160,6 +160,8 @@ func TestPutsBack(t *testing.T) {
 				return []byte(`{"spec":{"template":{"spec":{"containers":[{"image":"renderer@sha256:00"}]}}}}`), nil
 			case strings.HasPrefix(line, "get deployment/headroom"):
 				return []byte(`{"spec":{"replicas":2}}`), nil
+			case strings.HasSuffix(line, "--show-managed-fields"):
+				return []byte(`{"metadata":{"managedFields":[{"manager":"havre"},{"manager":"bench"}]}}`), nil
 			case strings.HasPrefix(line, "get deployment headroom"):
 				return []byte(`{"status":{"replicas":2,"readyReplicas":2}}`), nil
 			case strings.HasPrefix(line, "get hpa/renderer"):
@@ -175,9 +177,13 @@ func TestPutsBack(t *testing.T) {
 	}
 	want := []string{
 		"delete pods --all -n bench --ignore-not-found --grace-period=0 --force",
-		`patch deployment headroom -n render --field-manager=havre --type merge -p {"spec":{"replicas":2}}`,
+		`patch deployment headroom -n render --field-manager=bench --type merge -p {"spec":{"replicas":2}}`,
 		"get deployment headroom -n render -o json",
-		`patch hpa renderer -n render --field-manager=havre --type merge -p {"spec":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":600}}}}`,
+		`patch hpa renderer -n render --field-manager=bench --type merge -p {"spec":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":600}}}}`,
+		"get deployment headroom -n render -o json --show-managed-fields",
+		`patch deployment headroom -n render --type json -p [{"op":"test","path":"/metadata/managedFields/1/manager","value":"bench"},{"op":"remove","path":"/metadata/managedFields/1"}]`,
+		"get hpa renderer -n render -o json --show-managed-fields",
+		`patch hpa renderer -n render --type json -p [{"op":"test","path":"/metadata/managedFields/1/manager","value":"bench"},{"op":"remove","path":"/metadata/managedFields/1"}]`,
 	}
 	if len(did) < len(want) || !reflect.DeepEqual(did[len(did)-len(want):], want) {
 		t.Errorf("did %s", strings.Join(did, "\n"))
