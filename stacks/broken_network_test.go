@@ -57,14 +57,14 @@ var brokenNetworks = []broken{
 		`network PrivateNetwork.CIDR: 10.0.0.0/8 overlaps Pods.CIDR 10.81.0.0/16; choose ranges apart in stacks/production.go`,
 		`network PrivateNetwork.CIDR: 10.0.0.0/8 overlaps Services.CIDR 10.82.0.0/16; choose ranges apart in stacks/production.go`,
 	}},
-	{name: "vRack missing", base: "prod", change: func(s *Stack) { s.PrivateNetwork.Vrack = "" }, want: []string{
-		`private network: vRack "" is not a service name like pn-1000001; set PrivateNetwork.Vrack in stacks/production.go`,
+	{name: "vRack missing", base: "prod", change: func(s *Stack) { s.PrivateNetwork.Order = false }, want: []string{
+		`private network: vRack "" is not a service name like pn-1000001; set PrivateNetwork.Vrack, or PrivateNetwork.Order to have one ordered, in stacks/production.go`,
 	}},
-	{name: "vRack malformed", base: "prod", change: func(s *Stack) { s.PrivateNetwork.Vrack = "vrack-1" }, want: []string{
-		`private network: vRack "vrack-1" is not a service name like pn-1000001; set PrivateNetwork.Vrack in stacks/production.go`,
+	{name: "vRack malformed", base: "prod", change: func(s *Stack) { s.PrivateNetwork.Order, s.PrivateNetwork.Vrack = false, "vrack-1" }, want: []string{
+		`private network: vRack "vrack-1" is not a service name like pn-1000001; set PrivateNetwork.Vrack, or PrivateNetwork.Order to have one ordered, in stacks/production.go`,
 	}},
 	{name: "no private network for nodes in it", base: "prod", change: func(s *Stack) { s.PrivateNetwork = PrivateNetwork{} }, want: []string{
-		`private network: vRack "" is not a service name like pn-1000001; set PrivateNetwork.Vrack in stacks/production.go`,
+		`private network: vRack "" is not a service name like pn-1000001; set PrivateNetwork.Vrack, or PrivateNetwork.Order to have one ordered, in stacks/production.go`,
 		`network PrivateNetwork.CIDR: invalid Prefix is not an IPv4 range; set it in stacks/production.go`,
 	}},
 	{name: "services domain empty", base: "prod", change: func(s *Stack) { s.Services.Domain = "" }, want: []string{

@@ -50,9 +50,11 @@ type PlannedNode struct {
 	Location Site
 	// Datacenter is the order code that fits the node's kind: "gra" for a dedicated server, "GRA" for a VPS.
 	Datacenter string
-	// Hostname is the node's name; FQDN puts it under nodes.<zone>.
+	// Hostname is the node's name; FQDN is the name of its public address, both ways.
 	Hostname string
 	FQDN     string
+	// Firewall are the rules of OVH's filter before the public address, at most MaxFirewallRules; none where there is no filter.
+	Firewall []FirewallRule
 	// Mesh is the node's address in the mesh, its node IP for Kubernetes.
 	Mesh netip.Addr
 	// MeshInterface is the same address with the length of the whole mesh: what the interface itself is given.
@@ -96,7 +98,7 @@ type PlannedRecord struct {
 	Record
 	// Label is the name without the zone, "@" for the zone itself. It is the same in all stacks, so logical names are made of it.
 	Label string
-	// Nodes are names, in the order of the nodes' indexes.
+	// Nodes are names, in the order of the nodes' indexes. Nodes in the rescue system are not among them: no reader is led to a host that does not answer.
 	Nodes []string
 }
 
@@ -161,7 +163,7 @@ func (s Stack) Plan() (Plan, error) {
 			planned.Label = strings.TrimSuffix(record.Name, "."+s.DNS.Zone)
 		}
 		for _, node := range p.Members {
-			if node.Has(record.Role) {
+			if node.Has(record.Role) && !node.Rescue {
 				planned.Nodes = append(planned.Nodes, node.Name)
 			}
 		}
@@ -201,7 +203,7 @@ func (p Plan) Endpoint(from, to PlannedNode) Endpoint {
 
 // planned derives one node. The description is valid.
 func (s Stack) planned(n Node) PlannedNode {
-	node := PlannedNode{Node: n, Hostname: n.Name, FQDN: n.Name + ".nodes." + s.DNS.Zone}
+	node := PlannedNode{Node: n, Hostname: n.Name, FQDN: s.publicName(n), Firewall: s.firewall(n)}
 	node.Location, _ = s.site(n.Site)
 	node.Datacenter = node.Location.Datacenter
 	if n.Kind == VPS {

@@ -47,7 +47,9 @@ func Production() Stack {
 			// OVH's own resolver, in every data centre.
 			Resolvers: []netip.Addr{netip.MustParseAddr("213.186.33.99")},
 		},
-		PrivateNetwork: PrivateNetwork{Vrack: "pn-1000001", CIDR: netip.MustParsePrefix("10.90.0.0/16")},
+		PrivateNetwork: PrivateNetwork{Order: true, CIDR: netip.MustParsePrefix("10.90.0.0/16")},
+		// Lets in WireGuard, SSH, the edge's ports and answers to what hosts ask; see stacks/firewall.go.
+		EdgeFirewall: EdgeFirewall{On: true},
 		Cluster: Cluster{
 			KubernetesVersion: "1.36.3",
 			MaxUnavailable:    1,

@@ -24,6 +24,7 @@ type Stack struct {
 	Pods           Pods
 	Services       Services
 	PrivateNetwork PrivateNetwork
+	EdgeFirewall   EdgeFirewall
 	Cluster        Cluster
 	Runtime        Runtime
 	Edge           Edge
@@ -103,6 +104,9 @@ type Node struct {
 	// Purpose names the DataService that the node carries; for RoleData only.
 	Purpose string
 	Offer   Offer
+	// Adopt is the service name of a machine that the account holds already and that is this node, for example "ns3123456.ip-5-196-1.eu": nothing is ordered,
+	// and what runs on it is kept. Empty orders one.
+	Adopt string
 	// Vrack plugs the node into the private network. Dedicated servers only: the API has no route for a VPS.
 	Vrack bool
 	// Retired drains the node, takes it out of the cluster and permits that its server is given up. It stays in the mesh, over which it is
@@ -110,6 +114,44 @@ type Node struct {
 	Retired bool
 	// Generation is 1 at first. Raising it installs the operating system anew and loses what is on the disks; nothing else does.
 	Generation int
+	// Partitions is the disk layout of a dedicated server; none is that of OVH's template, which mirrors all disks. An installed node takes a new
+	// layout up with its next Generation.
+	Partitions []Partition
+	// NoRenewal keeps OVH from renewing the server at its expiry: it is suspended then, unless somebody pays by hand. For a node that is to run out
+	// without a further month's bill; one that is given up needs Retired only.
+	NoRenewal bool
+	// Rescue boots a host that does not answer from OVH's rescue system, and from its disks again when it is taken away. Meanwhile nothing runs on the host
+	// and nothing there changes, readers are not led to it, and its resources are kept. See docs/runbooks/a-host-that-does-not-answer.md.
+	Rescue bool
+	// ReverseDNS is the full name of the public address, inside the zone; empty is <node>.nodes.<zone>. OVH takes a reverse only after the name leads to
+	// the address, so the name's own record is made of it too.
+	ReverseDNS string
+	// Open are rules of this node alone for OVH's firewall, before those that follow from its roles.
+	Open []FirewallRule
+}
+
+// Retired gives a node up, round its line in the description: Retired(worker("gra-worker-4", 14, "gra")). See Node.Retired.
+func Retired(n Node) Node {
+	n.Retired = true
+	return n
+}
+
+// Rescued boots a node that does not answer from OVH's rescue system, round its line in the description. See Node.Rescue.
+func Rescued(n Node) Node {
+	n.Rescue = true
+	return n
+}
+
+// Partition is one line of a disk layout.
+type Partition struct {
+	// MountPoint is an absolute path, or "swap". "/" must be there.
+	MountPoint string
+	// FileSystem is "ext4", "xfs", "btrfs" or "swap".
+	FileSystem string
+	// Size is 0 for what the others leave, once at most.
+	Size MiB
+	// Striped puts the partition on all disks once (RAID 0): their sizes add up, and one lost disk loses all of it. Else it is mirrored.
+	Striped bool
 }
 
 // Has reports whether the node has the role.
@@ -189,7 +231,9 @@ type Services struct {
 
 // PrivateNetwork is OVH's vRack between dedicated servers of all sites.
 type PrivateNetwork struct {
-	// Vrack is the service name, for example "pn-1000001".
+	// Order has the program order a vRack of the stack's own, which costs nothing.
+	Order bool
+	// Vrack is the service name of one that is there already, for example "pn-1000001"; empty with Order.
 	Vrack string
 	// CIDR holds the private addresses: the node with index i has the i-th address.
 	CIDR netip.Prefix

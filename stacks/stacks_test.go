@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -92,8 +93,13 @@ func TestProductionAndStagingAreApart(t *testing.T) {
 			}
 		}
 	}
-	if prod.PrivateNetwork.Vrack == staging.PrivateNetwork.Vrack {
-		t.Errorf("production and staging share vRack %s", prod.PrivateNetwork.Vrack)
+	if vrack := prod.PrivateNetwork.Vrack; vrack != "" && vrack == staging.PrivateNetwork.Vrack {
+		t.Errorf("production and staging share vRack %s", vrack)
+	}
+	for _, n := range prod.Nodes {
+		if n.Adopt != "" && slices.ContainsFunc(staging.Nodes, func(other Node) bool { return other.Adopt == n.Adopt }) {
+			t.Errorf("production and staging share server %s", n.Adopt)
+		}
 	}
 	if inZone(prod.DNS.Zone, staging.DNS.Zone) || inZone(staging.DNS.Zone, prod.DNS.Zone) {
 		t.Errorf("zones %s and %s are one in the other", prod.DNS.Zone, staging.DNS.Zone)

@@ -23,8 +23,8 @@ func stagingDifferences() []Difference {
 		{Path: "Mesh.CIDR", Why: "an operator is a peer of production's mesh as well", Apply: func(s *Stack) { s.Mesh.CIDR = netip.MustParsePrefix("10.84.0.0/16") }},
 		{Path: "Pods.CIDR", Why: "as for the mesh", Apply: func(s *Stack) { s.Pods.CIDR = netip.MustParsePrefix("10.85.0.0/16") }},
 		{Path: "Services.CIDR", Why: "as for the mesh", Apply: func(s *Stack) { s.Services.CIDR = netip.MustParsePrefix("10.86.0.0/16") }},
-		{Path: "PrivateNetwork", Why: "a vRack of its own: a mistake here must not reach production's hosts", Apply: func(s *Stack) {
-			s.PrivateNetwork = PrivateNetwork{Vrack: "pn-1000002", CIDR: netip.MustParsePrefix("10.94.0.0/16")}
+		{Path: "PrivateNetwork.CIDR", Why: "its vRack is ordered by itself, so no mistake here reaches production's hosts; other addresses tell them apart", Apply: func(s *Stack) {
+			s.PrivateNetwork.CIDR = netip.MustParsePrefix("10.94.0.0/16")
 		}},
 		{Path: "Render.Domain", Why: "a name of its own", Apply: func(s *Stack) { s.Render.Domain = "pictures.havre-staging.example" }},
 		{Path: "Render.MinReplicas", Why: "two workers", Apply: func(s *Stack) { s.Render.MinReplicas = 2 }},

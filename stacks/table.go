@@ -20,7 +20,7 @@ func Table(s Stack) string {
 		})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "stack %s: %d nodes, Kubernetes %s, vRack %s, zone %s\n\n", s.Name, len(s.Nodes), s.Cluster.KubernetesVersion, orNone(s.PrivateNetwork.Vrack), s.DNS.Zone)
+	fmt.Fprintf(&b, "stack %s: %d nodes, Kubernetes %s, vRack %s, zone %s\n\n", s.Name, len(s.Nodes), s.Cluster.KubernetesVersion, describeVrack(s.PrivateNetwork), s.DNS.Zone)
 	align(&b, rows, map[int]bool{1: true, 9: true})
 	monthly, setup, err := s.totals()
 	if err != nil {
@@ -44,8 +44,13 @@ func describeRoles(n Node) string {
 		}
 		parts = append(parts, string(role))
 	}
-	if n.Retired {
-		parts = append(parts, "(retired)")
+	for _, state := range []struct {
+		is   bool
+		name string
+	}{{n.Retired, "(retired)"}, {n.Rescue, "(rescue)"}, {n.NoRenewal, "(not renewed)"}} {
+		if state.is {
+			parts = append(parts, state.name)
+		}
 	}
 	return strings.Join(parts, " ")
 }
@@ -62,11 +67,15 @@ func orDash[T interface {
 	return v.String()
 }
 
-func orNone(text string) string {
-	if text == "" {
+func describeVrack(p PrivateNetwork) string {
+	switch {
+	case p.Vrack != "":
+		return p.Vrack
+	case p.Order:
+		return "of its own"
+	default:
 		return "none"
 	}
-	return text
 }
 
 // cores prints cores as a decimal number.

@@ -17,6 +17,8 @@ func (s Stack) Validate() error {
 	v.controlPlane()
 	v.workers()
 	v.networks()
+	v.publicNames()
+	v.firewall()
 	v.mesh()
 	v.cluster()
 	v.runtime()
@@ -151,6 +153,16 @@ func (v *validation) controlPlane() {
 			v.wrong("stack %s: losing site %s leaves %d of %d control-plane nodes, and the quorum is %d; spread them over at least three sites",
 				v.stack.Name, site, left, len(nodes), quorum)
 		}
+	}
+	var rescued []string
+	for _, n := range nodes {
+		if n.Rescue {
+			rescued = append(rescued, n.Name)
+		}
+	}
+	if left := len(nodes) - len(rescued); left < quorum {
+		v.wrong("stack %s: the rescue system of %s leaves %d of %d control-plane nodes, and the quorum is %d; boot one after the other, so clear Rescue of the others",
+			v.stack.Name, strings.Join(rescued, ", "), left, len(nodes), quorum)
 	}
 }
 

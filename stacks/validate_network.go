@@ -45,8 +45,11 @@ func (v *validation) networks() {
 	if v.hasPrivateNetwork() {
 		ranges = append(ranges, ranges[0])
 		ranges[3].field, ranges[3].cidr = "PrivateNetwork.CIDR", v.stack.PrivateNetwork.CIDR
-		if !vrackSyntax.MatchString(v.stack.PrivateNetwork.Vrack) {
-			v.wrong("private network: vRack %q is not a service name like pn-1000001; set PrivateNetwork.Vrack", v.stack.PrivateNetwork.Vrack)
+		switch network := v.stack.PrivateNetwork; {
+		case network.Order && network.Vrack != "":
+			v.wrong("private network: vRack %s is there and one is to be ordered; clear PrivateNetwork.Order or PrivateNetwork.Vrack", network.Vrack)
+		case !network.Order && !vrackSyntax.MatchString(network.Vrack):
+			v.wrong("private network: vRack %q is not a service name like pn-1000001; set PrivateNetwork.Vrack, or PrivateNetwork.Order to have one ordered,", network.Vrack)
 		}
 	}
 	for i, r := range ranges {

@@ -10,7 +10,7 @@ const currency = "EUR"
 
 // nodes checks each node by itself and that no two share a name or an index.
 func (v *validation) nodes() {
-	named, indexed := map[string]bool{}, map[int]string{}
+	named, indexed, services := map[string]bool{}, map[int]string{}, map[string]string{}
 	for _, n := range v.stack.Nodes {
 		if !isLabel(n.Name) || len(n.Name) > 50 {
 			v.wrong("node %q: the name is not a DNS label of at most 50 characters that starts with a letter; rename it", n.Name)
@@ -33,6 +33,24 @@ func (v *validation) nodes() {
 		if n.Generation < 1 {
 			v.wrong("node %s: generation %d is below 1; start with 1 and raise it to install the system anew", n.Name, n.Generation)
 		}
+		if n.Adopt != "" {
+			v.adopted(n, services)
+		}
+		v.partitions(n)
+	}
+}
+
+// adopted checks the name of a machine that is there already. A wrong one could make a node of somebody else's server.
+func (v *validation) adopted(n Node, services map[string]string) {
+	switch virtual := strings.HasPrefix(n.Adopt, "vps-"); {
+	case !isDomain(n.Adopt):
+		v.wrong("node %s: adopted service %q is not a service name like ns3123456.ip-5-196-1.eu or vps-1a2b3c4d.vps.ovh.net; mend it", n.Name, n.Adopt)
+	case virtual != (n.Kind == VPS):
+		v.wrong("node %s: adopted service %s is not of kind %s; mend the name or the kind", n.Name, n.Adopt, n.Kind)
+	case services[n.Adopt] != "":
+		v.wrong("node %s: adopted service %s is node %s already; remove one", n.Name, n.Adopt, services[n.Adopt])
+	default:
+		services[n.Adopt] = n.Name
 	}
 }
 

@@ -186,8 +186,10 @@ func (v *validation) dns() {
 			continue
 		}
 		seen[record.Name] = true
-		if len(v.active(record.Role)) == 0 {
+		if nodes := v.active(record.Role); len(nodes) == 0 {
 			v.wrong("dns record %s: no active node has role %q, so there is no address to publish; change the role or remove the record", record.Name, record.Role)
+		} else if !slices.ContainsFunc(nodes, func(n Node) bool { return !n.Rescue }) {
+			v.wrong("dns record %s: every active node with role %q is in the rescue system, so there is no address to publish; boot one after the other, so clear Rescue of one", record.Name, record.Role)
 		}
 		switch {
 		case record.Proxied && record.TTL != 0:
