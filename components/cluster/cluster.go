@@ -168,6 +168,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 			Library:    kubeadm.Files(true),
 			Create:     pulumi.String(kubeadm.Admit(n.plain)),
 			Delete:     pulumi.String(kubeadm.Retire(plain, n.plain)),
+			// It would wait for a node that cannot become ready.
+			Frozen: n.args.Connection.Held,
 		}, uniq(first.join.Resource, n.join.Resource)...)
 		if err != nil {
 			return nil, err
@@ -212,6 +214,7 @@ func (n *node) invite(ctx *pulumi.Context, on *node, founder bool, after pulumi.
 		Create:       pulumi.String(kubeadm.Invite(n.plain, founder)),
 		Stdin:        n.args.Connection.HostKey,
 		SecretOutput: true,
+		Frozen:       n.args.Connection.Held,
 	}, after)
 }
 

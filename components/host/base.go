@@ -57,7 +57,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		RemotePath: pulumi.String(script.CopyPath),
 		// A host that was installed again has lost its copy, and another connection alone copies nothing. Its own key tells one installation from the next.
 		Triggers: pulumi.Array{args.Connection.HostKey},
-	}, pulumi.Parent(c))
+	}, append(args.Connection.hold(), pulumi.Parent(c))...)
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}

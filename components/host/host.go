@@ -39,6 +39,9 @@ type Connection struct {
 	PrivateKey pulumi.StringInput
 	// HostKey pins the host: one line of known_hosts without the name, "ssh-ed25519 AAAA…". Required: without it the plugin would accept any host.
 	HostKey pulumi.StringInput
+	// Held keeps the host's commands as they are in the state, whatever the program says: none runs, not even the Delete of one that goes. It is for a host
+	// that runs another system for now, OVH's rescue system say. A command that is not in the state yet still fails, at the pinned host key.
+	Held bool
 }
 
 // Validate reports everything that is missing or out of bounds, joined.
@@ -78,6 +81,16 @@ func (c Connection) args() remote.ConnectionArgs {
 	}
 }
 
+var ignoreChanges = pulumi.IgnoreChanges([]string{"*"})
+
+// hold are the options by which what is on a held host stays as it is.
+func (c Connection) hold() []pulumi.ResourceOption {
+	if !c.Held {
+		return nil
+	}
+	return []pulumi.ResourceOption{ignoreChanges, pulumi.RetainOnDelete(true)}
+}
+
 // CommandArgs describes one command on one host, which must have its library (Base does that).
 type CommandArgs struct {
 	Connection Connection
@@ -100,6 +113,8 @@ type CommandArgs struct {
 	Triggers []pulumi.Input
 	// Quiet keeps the output out of the run's log. It is implied by Stdin and by SecretOutput.
 	Quiet bool
+	// Frozen keeps the command as it is in the state; only its Delete still runs. It is for a command about another host that is held.
+	Frozen bool
 	// SecretOutput makes standard output and error secret.
 	SecretOutput bool
 }
@@ -151,6 +166,10 @@ func NewCommand(ctx *pulumi.Context, name string, args CommandArgs, opts ...pulu
 	if args.SecretOutput {
 		own = append(own, pulumi.AdditionalSecretOutputs([]string{"stdout", "stderr"}))
 	}
+	if args.Frozen {
+		own = append(own, ignoreChanges)
+	}
+	own = append(own, args.Connection.hold()...)
 	command, err := remote.NewCommand(ctx, name, in, own...)
 	if err != nil {
 		return nil, fmt.Errorf("command %s: %w", name, err)

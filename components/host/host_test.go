@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -125,6 +126,37 @@ func TestCommandSecrets(t *testing.T) {
 }
 
 // A script that is an output is wrapped too, and the text is the same.
+// TestHeldHost: a host that runs another system keeps its commands as they are, and loses none of them.
+func TestHeldHost(t *testing.T) {
+	e := hosttest.New()
+	err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {
+		held := connection()
+		held.Held = true
+		for name, args := range map[string]host.CommandArgs{
+			"plain":  {Connection: connection(), Create: pulumi.String("true")},
+			"frozen": {Connection: connection(), Create: pulumi.String("true"), Frozen: true},
+			"held":   {Connection: held, Create: pulumi.String("true")},
+		} {
+			if _, err := host.NewCommand(ctx, name, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"plain": "[] false", "frozen": "[*] false", "held": "[*] true"} {
+		r, err := e.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(r.IgnoreChanges, r.RetainOnDelete); got != want {
+			t.Errorf("%s: ignores changes of, is retained: %s; want %s", name, got, want)
+		}
+	}
+}
+
 func TestCommandWithLateScript(t *testing.T) {
 	e := hosttest.New()
 	if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error {

@@ -73,6 +73,9 @@ type Registration struct {
 	// Aliases are old names, old URNs or the fields of an alias, as text.
 	Aliases []string
 	Protect bool
+	// IgnoreChanges are the paths whose changes do not count; RetainOnDelete says that nothing is done when the resource goes.
+	IgnoreChanges  []string
+	RetainOnDelete bool
 }
 
 // Engine is the mock. Make one a test with New, declare what it must know, then Run.
@@ -87,6 +90,7 @@ type Engine struct {
 	seen     map[string]Registration
 	errs     []error
 	exports  resource.PropertyMap
+	warnings []string
 	// Of the stack: keys with their namespace, such as havre:sshPrivateKey.
 	config     map[string]string
 	secretKeys []string
@@ -143,7 +147,7 @@ func (e *Engine) Invoke(token string, f func(resource.PropertyMap) (resource.Pro
 // Run runs the program once against an empty stack and returns what it failed with. Registrations are those of the last Run.
 func (e *Engine) Run(mode Mode, program pulumi.RunFunc) error {
 	e.mu.Lock()
-	e.mode, e.seen, e.errs, e.exports = mode, map[string]Registration{}, nil, nil
+	e.mode, e.seen, e.errs, e.exports, e.warnings = mode, map[string]Registration{}, nil, nil, nil
 	e.mu.Unlock()
 	address, stop, err := e.serve()
 	if err != nil {
@@ -169,6 +173,13 @@ func (e *Engine) Exports() resource.PropertyMap {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.exports
+}
+
+// Warnings are what the last Run warned of, in its order.
+func (e *Engine) Warnings() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.warnings)
 }
 
 // Registrations are all resources of the last Run, components included, sorted by URN.

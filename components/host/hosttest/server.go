@@ -48,9 +48,15 @@ type engine struct {
 }
 
 func (s *engine) Log(_ context.Context, in *pulumirpc.LogRequest) (*emptypb.Empty, error) {
-	if in.GetSeverity() == pulumirpc.LogSeverity_ERROR {
+	switch in.GetSeverity() {
+	case pulumirpc.LogSeverity_ERROR:
 		// A program that loses an error still fails the run.
 		_ = s.e.fail(errors.New(in.GetMessage()))
+	case pulumirpc.LogSeverity_WARNING:
+		s.e.mu.Lock()
+		s.e.warnings = append(s.e.warnings, in.GetMessage())
+		s.e.mu.Unlock()
+	default:
 	}
 	return &emptypb.Empty{}, nil
 }
@@ -192,7 +198,7 @@ func (e *Engine) registration(in *pulumirpc.RegisterResourceRequest) (Registrati
 	r := Registration{
 		Type: in.GetType(), Name: in.GetName(), Custom: in.GetCustom(), Provider: in.GetProvider(), Protect: in.GetProtect(),
 		SecretOutputs: slices.Sorted(slices.Values(in.GetAdditionalSecretOutputs())), DependsOn: names(in.GetDependencies()),
-		PropertyDependsOn: map[string][]string{},
+		PropertyDependsOn: map[string][]string{}, IgnoreChanges: in.GetIgnoreChanges(), RetainOnDelete: in.GetRetainOnDelete(),
 	}
 	if in.GetRemote() {
 		return r, fmt.Errorf("resource %s (%s) is a remote component, which this engine does not build", r.Name, r.Type)
