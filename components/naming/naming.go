@@ -28,6 +28,7 @@ const (
 	Edge                = "havre:edge:Edge"
 	Render              = "havre:render:Render"
 	DNSZone             = "havre:dns:Zone"
+	DNSHost             = "havre:dns:Host"
 	AddonsCoreDNS       = "havre:addons:CoreDNS"
 	AddonsKubeProxy     = "havre:addons:KubeProxy"
 	AddonsMetricsServer = "havre:addons:MetricsServer"

@@ -56,6 +56,7 @@ type Args struct {
 	After           []pulumi.Resource  // what must be there before anything is bought: the stack's Budget
 	Rescue          bool               // boots it into OVH's rescue system; SSHPublicKey may log in as root there, on a VPS the password that OVH mails
 	Partitions      []sdk.Partition    // disk layout of a dedicated server; empty: what the template has
+	Firewall        []sdk.FirewallRule // the whole of OVH's filter before the public address, at most 20 rules; empty: no filter
 	NoRenewal       bool               // not renewed at expiry: OVH suspends the service then, unless somebody pays by hand
 }
 
@@ -124,7 +125,8 @@ func (a Args) validate(name string) error {
 	return errors.Join(errs...)
 }
 
-// New orders, installs and, with Args.Vrack, attaches one node. Its children are <name>-server, <name>-installation and <name>-vrack.
+// New orders, installs and, with Args.Vrack, attaches one node. Its children are <name>-server, <name>-installation,
+// <name>-firewall and <name>-vrack.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Node, error) {
 	if args.DisplayName == "" {
 		args.DisplayName = name
@@ -208,6 +210,14 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	n.HostKey = host.HostKey
 	n.resources = append(n.resources, bought, host)
+
+	if len(args.Firewall) > 0 {
+		// Nothing waits for it. It stays before a server that is given up, until that ends.
+		if _, err := sdk.NewEdgeFirewall(ctx, naming.Child(name, "firewall"), &sdk.EdgeFirewallArgs{Address: bought.Address, Rules: args.Firewall},
+			parent, pulumi.DeletedWith(bought)); err != nil {
+			return nil, err
+		}
+	}
 
 	n.PrivateMAC = pulumi.String("").ToStringOutput()
 	if args.Vrack != nil {

@@ -33,7 +33,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		protect = " protected"
 	}
 	m.calls = append(m.calls, fmt.Sprintf("%s %s%s", args.TypeToken, args.Name, protect))
-	for _, key := range []resource.PropertyKey{"rescue", "rescueKey", "renewal", "partitions", "adopt", "vrack"} {
+	for _, key := range []resource.PropertyKey{"rescue", "rescueKey", "renewal", "partitions", "adopt", "vrack", "rules"} {
 		if v, ok := args.Inputs[key]; ok {
 			m.calls = append(m.calls, fmt.Sprintf("%s has %s %v", args.Name, key, v))
 		}
@@ -62,6 +62,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		if !m.unknown {
 			set("serviceName", "pn-1")
 		}
+	case "ovhmetal:index:EdgeFirewall":
 	case "havre:ovh:Server", "havre:ovh:VPS":
 	default:
 		return "", nil, fmt.Errorf("unexpected resource %s %s", args.TypeToken, args.Name)
@@ -105,6 +106,7 @@ func TestNodeGraph(t *testing.T) {
 			}
 			vps := good()
 			vps.Kind, vps.Vrack, vps.Disposable, vps.Rescue, vps.Adopt = VPS, nil, true, true, "vps-1.vps.ovh.net"
+			vps.Firewall = []sdk.FirewallRule{{Action: "deny", Protocol: "ipv4"}}
 			if _, err := New(ctx, "gra-control-1", vps); err != nil {
 				return err
 			}
@@ -135,6 +137,7 @@ func TestNodeGraph(t *testing.T) {
 			"havre:ovh:Server rbx-worker-1", "ovhmetal:index:Server rbx-worker-1-server protected", "ovhmetal:index:Installation rbx-worker-1-installation",
 			"ovhmetal:index:VrackAttachment rbx-worker-1-vrack", "havre:ovh:VPS gra-control-1", "ovhmetal:index:VPS gra-control-1-server\n",
 			"ovhmetal:index:VPSInstallation gra-control-1-installation",
+			"ovhmetal:index:EdgeFirewall gra-control-1-firewall\ngra-control-1-firewall has rules {[{map[action:{deny} protocol:{ipv4}]}]}",
 			"rbx-worker-2-server has rescue {true}", "rbx-worker-2-server has rescueKey {" + key + "}", "rbx-worker-2-server has renewal {false}",
 			"ovhmetal:index:Vrack private-network protected", "ovhmetal:index:Vrack adopted-network\nadopted-network has adopt {pn-1000001}",
 			"gra-control-1-server has rescue {true}\ngra-control-1-server has adopt {vps-1.vps.ovh.net}", "gra-control-1-installation has adopt {true}",
@@ -146,6 +149,9 @@ func TestNodeGraph(t *testing.T) {
 		}
 		if !unknown && !strings.Contains(calls, "rbx-worker-1-vrack has vrack {pn-1}") {
 			t.Errorf("the attachment does not take the vRack's name; got:\n%s", calls)
+		}
+		if strings.Contains(calls, "rbx-worker-1-firewall") {
+			t.Errorf("unknown=%v: a firewall without rules is registered", unknown)
 		}
 		if !unknown && (got["address"] != "198.51.100.11" || got["key"] != "ssh-ed25519 AAAA" || got["mac"] != "02:00:00:00:00:01" || got["price"] != "164.99") {
 			t.Errorf("outputs: %v", got)

@@ -131,6 +131,9 @@ func IsUnauthorized(err error) bool { k, ok := kind(err); return ok && k == Unau
 // IsConflict says whether another operation holds the service.
 func IsConflict(err error) bool { k, ok := kind(err); return ok && k == Conflict }
 
+// IsRefused says whether OVH looked at it and said no: nothing happened, and the same may be taken once the world around it has changed.
+func IsRefused(err error) bool { k, ok := kind(err); return ok && k == Refused }
+
 // IsPassing says whether the same question may be answered later.
 func IsPassing(err error) bool {
 	k, ok := kind(err)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -31,6 +32,8 @@ type BudgetNode struct {
 	Options     []string `pulumi:"options,optional"`
 	Duration    *string  `pulumi:"duration,optional"`
 	PricingMode *string  `pulumi:"pricingMode,optional"`
+	Retired     *bool    `pulumi:"retired,optional"`
+	Disposable  *bool    `pulumi:"disposable,optional"`
 }
 
 // BudgetState is the bill. A node keeps the price at which it was first counted: catalogues change, contracts do not.
@@ -83,13 +86,25 @@ func (*Budget) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResp
 	return infer.CheckResponse[BudgetArgs]{Inputs: args, Failures: failures}, nil
 }
 
-// Diff compares, and shows the bill of a run that changes nothing of it.
+// Diff compares, and shows the bill of a run that changes nothing of it. A node that leaves unannounced ends the run here, at preview: Pulumi itself would
+// say only that its server is protected, and advise to lift that.
 func (*Budget) Diff(ctx context.Context, r infer.DiffRequest[BudgetArgs, BudgetState]) (infer.DiffResponse, error) {
 	resp := infer.DiffResponse{DetailedDiff: map[string]p.PropertyDiff{}}
 	if r.State.Limit != r.Inputs.Limit {
 		resp.DetailedDiff["limit"] = p.PropertyDiff{Kind: p.Update, InputDiff: true}
 	}
-	if !reflect.DeepEqual(byNode(r.State.Nodes), byNode(r.Inputs.Nodes)) {
+	is := byNode(r.Inputs.Nodes)
+	var errs []error
+	for _, n := range r.State.Nodes {
+		if _, stays := is[n.Name]; !stays && !truth(n.Retired) && !truth(n.Disposable) {
+			errs = append(errs, fmt.Errorf("node %s is not in the stack any more, but its server was never given up: put its line back, retired, and run, which drains it and takes it out of the cluster; "+
+				"then remove the line and run again. A node that was only renamed gets its old name back: its name is its identity", n.Name))
+		}
+	}
+	if len(errs) > 0 {
+		return resp, errors.Join(errs...)
+	}
+	if !reflect.DeepEqual(byNode(r.State.Nodes), is) || !reflect.DeepEqual(leaving(r.State.Nodes), leaving(r.Inputs.Nodes)) {
 		resp.DetailedDiff["nodes"] = p.PropertyDiff{Kind: p.Update, InputDiff: true}
 	}
 	resp.HasChanges = len(resp.DetailedDiff) > 0
@@ -104,6 +119,17 @@ func byNode(list []BudgetNode) map[string]string {
 	out := map[string]string{}
 	for _, n := range list {
 		out[n.Name] = strings.Join([]string{n.Kind, n.PlanCode, deref(n.Product, ""), n.Datacenter, joined(n.Options), deref(n.Duration, ""), deref(n.PricingMode, "")}, " ")
+	}
+	return out
+}
+
+// leaving are the nodes that the stack gives up, or may take away at any time.
+func leaving(list []BudgetNode) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range list {
+		if truth(n.Retired) || truth(n.Disposable) {
+			out[n.Name] = true
+		}
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -75,15 +76,34 @@ func (*ReverseDNS) Update(ctx context.Context, r infer.UpdateRequest[ReverseDNSA
 	return out, setReverse(ctx, r.Inputs)
 }
 
+// forwardWait is how long a new record may take until OVH's resolvers see it.
+const forwardWait = 5 * time.Minute
+
+// setReverse asks until OVH takes the name, for its record may be seconds old.
 func setReverse(ctx context.Context, a ReverseDNSArgs) error {
-	c, err := runtimeOf(ctx).api()
+	rt := runtimeOf(ctx)
+	c, err := rt.api()
 	if err != nil {
 		return err
 	}
-	if err := c.SetReverse(ctx, a.Address, strings.TrimSuffix(a.Reverse, ".")+"."); err != nil {
-		return fmt.Errorf("reverse of %s: %w; %s must resolve to %s first", a.Address, err, a.Reverse, a.Address)
+	want := strings.TrimSuffix(a.Reverse, ".") + "."
+	if is, err := c.Reverse(ctx, a.Address); err == nil && is == want {
+		return nil // a run on a lost state finds what it made
 	}
-	return nil
+	deadline := time.Now().Add(min(rt.wait, forwardWait))
+	for {
+		err := c.SetReverse(ctx, a.Address, want)
+		if err == nil {
+			return nil
+		}
+		if !api.IsRefused(err) || time.Now().After(deadline) {
+			return fmt.Errorf("reverse of %s: %w; %s must resolve to %s first", a.Address, err, a.Reverse, a.Address)
+		}
+		rt.status(ctx, "waiting until OVH finds that %s resolves to %s", strings.TrimSuffix(want, "."), a.Address)
+		if !rt.sleep(ctx) {
+			return fmt.Errorf("reverse of %s is not set yet; run again: %w", a.Address, err)
+		}
+	}
 }
 
 // Read looks the name up; the address imports.

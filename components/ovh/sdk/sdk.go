@@ -357,6 +357,8 @@ type BudgetNode struct {
 	Options     []string `pulumi:"options"`
 	Duration    *string  `pulumi:"duration"`
 	PricingMode *string  `pulumi:"pricingMode"`
+	Retired     *bool    `pulumi:"retired"`    // as the order's: only then may the node leave the bill
+	Disposable  *bool    `pulumi:"disposable"` // as the order's
 }
 
 // BudgetArgs is the whole of what a stack holds, and the most it may cost. Every order should depend on the Budget: a run that would pass it then ends with

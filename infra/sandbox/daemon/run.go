@@ -138,8 +138,13 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 	if err != nil {
 		return err
 	}
+	cloudflare, resolves, err := cloudflareEndpoint(folder)
+	if err != nil {
+		return err
+	}
 	ovh, err := ovhsim.New(ovhsim.Options{
-		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Logger: log.With("simulator", "ovh"),
+		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Resolves: resolves,
+		Logger: log.With("simulator", "ovh"),
 	})
 	if err != nil {
 		return err
@@ -149,12 +154,8 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 		{name: "artifact mirror", address: artifacts.Mirror.String(), handler: job.Catalogue.MirrorHandler()},
 		{name: "OVH simulator", address: ovhAddress, handler: ovh.Handler()},
 		{name: "OVH simulator's control", address: ovhControlAddress, handler: ovh.ControlHandler()},
+		cloudflare,
 	}
-	cloudflare, err := cloudflareEndpoint(folder)
-	if err != nil {
-		return errors.Join(err, ovh.Close())
-	}
-	endpoints = append(endpoints, cloudflare)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, endpoint := range endpoints {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", endpoint.address)

@@ -94,6 +94,8 @@ func (c *call) setReverse() (any, error) {
 		return nil, badRequest("Client::BadRequest", "IP %s is not in block %s/32", in.IP, v.Address)
 	case !hostnames.MatchString(name) || !strings.Contains(name, "."):
 		return nil, badRequest("Client::BadRequest", "Invalid reverse %s", in.Reverse)
+	case c.s.options.Resolves != nil && !slices.Contains(c.s.options.Resolves(name), v.Address):
+		return nil, badRequest("Client::BadRequest", "Cannot check if %s resolves to %s", name, v.Address)
 	}
 	v.Reverse[in.IP] = name + "."
 	return object{"ipReverse": in.IP, "reverse": name + "."}, nil

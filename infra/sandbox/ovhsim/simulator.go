@@ -55,6 +55,8 @@ type Options struct {
 	EndAtOnce bool
 	// ClockWindow is how far a request's timestamp may be off; 60 s when zero.
 	ClockWindow time.Duration
+	// Resolves gives the addresses behind a full name, for OVH takes a reverse only where the name leads to the address. nil believes every name.
+	Resolves func(name string) []netip.Addr
 	// Seed makes faults with a probability repeatable.
 	Seed int64
 	// Logger hears what the simulator does on its own; nil is silence.

@@ -13,10 +13,10 @@ func bill(limit string, servers, vps []string) declared {
 	return declared{"Budget", "stack-budget", func(map[string]resource.PropertyMap) resource.PropertyMap {
 		nodes := []any{}
 		for _, n := range servers {
-			nodes = append(nodes, map[string]any{"name": n, "kind": "dedicated", "planCode": "24rise03", "datacenter": "rbx"})
+			nodes = append(nodes, map[string]any{"name": n, "kind": "dedicated", "planCode": "24rise03", "datacenter": "rbx", "disposable": true})
 		}
 		for _, n := range vps {
-			nodes = append(nodes, map[string]any{"name": n, "kind": "vps", "planCode": "vps-2027-model2", "datacenter": "GRA"})
+			nodes = append(nodes, map[string]any{"name": n, "kind": "vps", "planCode": "vps-2027-model2", "datacenter": "GRA", "disposable": true})
 		}
 		return props(map[string]any{"limit": limit, "nodes": nodes})
 	}}
