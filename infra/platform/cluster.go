@@ -39,10 +39,12 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 	for _, name := range binaries {
 		args.Release.Binaries[name] = cluster.Binary{URL: settings.URL(name), SHA256: settings.Artifacts[name].SHA256}
 	}
-	// The control plane first, in the order of the indexes: the first of the list is where invitations are written.
-	for _, controlPlane := range []bool{true, false} {
+	// The control plane first, in the order of the indexes: the first of the list is where invitations are written and where the kubeconfig leads. One in the
+	// rescue system can be neither, so it comes last.
+	for _, place := range []int{0, 1, 2} {
 		for _, m := range fleet {
-			if m.Retired || !m.InCluster() || m.Has(stacks.RoleControlPlane) != controlPlane {
+			controlPlane := m.Has(stacks.RoleControlPlane)
+			if m.Retired || !m.InCluster() || placeOf(m) != place {
 				continue
 			}
 			node := cluster.Node{
@@ -70,6 +72,18 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
 	}
 	return made, nil
+}
+
+// placeOf orders the nodes of the cluster: control plane that answers, control plane that does not, workers.
+func placeOf(m machine) int {
+	switch {
+	case !m.Has(stacks.RoleControlPlane):
+		return 2
+	case m.Rescue:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // binaries are the artifacts that every node of the cluster needs; etcdctl is for the control plane.

@@ -26,20 +26,31 @@ type machine struct {
 func buildBudget(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceOption) (*sdk.Budget, error) {
 	args := &sdk.BudgetArgs{Limit: pulumi.String(plan.Stack.Budget.Monthly.Decimal())}
 	for _, planned := range plan.Nodes {
-		args.Nodes = append(args.Nodes, sdk.BudgetNode{
+		line := sdk.BudgetNode{
 			Name: planned.Name, Kind: string(planned.Kind), PlanCode: planned.Offer.PlanCode, Product: &planned.Offer.Catalogue, Datacenter: planned.Datacenter,
 			Options: planned.Offer.Options, Duration: &planned.Offer.Duration, PricingMode: &planned.Offer.PricingMode,
-		})
+		}
+		if planned.Retired {
+			line.Retired = &planned.Retired
+		}
+		if plan.Stack.Sandbox {
+			line.Disposable = &plan.Stack.Sandbox
+		}
+		args.Nodes = append(args.Nodes, line)
 	}
 	return sdk.NewBudget(ctx, "fleet-budget", args, opts...)
 }
 
 // buildFleet orders and installs every node of the plan, and gives each its base set-up. Retired nodes are still paid for, so they are in it.
 func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget *sdk.Budget, opts ...pulumi.ResourceOption) ([]machine, error) {
+	private, err := buildVrack(ctx, plan, opts...)
+	if err != nil {
+		return nil, err
+	}
 	var fleet []machine
 	var errs []error
 	for _, planned := range plan.Nodes {
-		m, err := buildMachine(ctx, plan, planned, settings, budget, opts...)
+		m, err := buildMachine(ctx, plan, planned, settings, budget, private, opts...)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("node %s: %w", planned.Name, err))
 			continue
@@ -49,14 +60,28 @@ func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget
 	return fleet, errors.Join(errs...)
 }
 
-func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, budget *sdk.Budget, opts ...pulumi.ResourceOption) (machine, error) {
+// buildVrack gives the service name of the private network, ordered where the stack says so. Only the attachments wait for it, beside the installations.
+func buildVrack(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceOption) (pulumi.StringInput, error) {
+	if !plan.Stack.PrivateNetwork.Order {
+		return pulumi.String(plan.Stack.PrivateNetwork.Vrack), nil
+	}
+	made, err := ovh.NewVrack(ctx, "fleet-vrack", ovh.VrackArgs{DisplayName: "havre " + plan.Stack.Name, Disposable: plan.Stack.Sandbox}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return made.ServiceName, nil
+}
+
+func buildMachine(
+	ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, budget *sdk.Budget, private pulumi.StringInput, opts ...pulumi.ResourceOption,
+) (machine, error) {
 	kind := ovh.Dedicated
 	var vrack pulumi.StringInput
 	if planned.Kind == stacks.VPS {
 		kind = ovh.VPS
 	}
 	if planned.Vrack {
-		vrack = pulumi.String(plan.Stack.PrivateNetwork.Vrack)
+		vrack = private
 	}
 	node, err := ovh.New(ctx, planned.Name, ovh.Args{
 		Kind: kind,
@@ -75,6 +100,11 @@ func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedN
 		SSHPublicKey:    pulumi.String(settings.SSHPublicKey),
 		Generation:      planned.Generation,
 		Vrack:           vrack,
+		Adopt:           planned.Adopt,
+		Partitions:      partitions(planned.Partitions),
+		Firewall:        firewall(planned.Firewall),
+		NoRenewal:       planned.NoRenewal,
+		Rescue:          planned.Rescue,
 		Retired:         planned.Retired,
 		Disposable:      plan.Stack.Sandbox,
 		After:           []pulumi.Resource{budget},
@@ -87,6 +117,8 @@ func buildMachine(ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedN
 		User:       node.User,
 		PrivateKey: pulumi.ToSecret(pulumi.String(host.PrivateKey(settings.SSHPrivateKey))).(pulumi.StringOutput),
 		HostKey:    node.HostKey,
+		// What answers is the rescue system, and what the host's own commands would do to it is lost with the next boot.
+		Held: planned.Rescue,
 	}
 	args := host.Args{Connection: connection, Base: script.Base{
 		Hostname: planned.Hostname, WithoutContainers: !planned.InCluster(), ExtraPackages: packages(planned),
@@ -108,3 +140,56 @@ func packages(planned stacks.PlannedNode) []string {
 	}
 	return cluster.Packages
 }
+
+// partitions is a disk layout as the installer takes it.
+func partitions(layout []stacks.Partition) []sdk.Partition {
+	var list []sdk.Partition
+	for _, p := range layout {
+		line := sdk.Partition{MountPoint: p.MountPoint, FileSystem: p.FileSystem, SizeMiB: int(p.Size)}
+		if p.Striped {
+			line.RAIDLevel = new(int)
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+// firewall is a filter as OVH takes it.
+func firewall(rules []stacks.FirewallRule) []sdk.FirewallRule {
+	var list []sdk.FirewallRule
+	for _, r := range rules {
+		line := sdk.FirewallRule{Action: "permit", Protocol: string(r.Protocol)}
+		if r.Deny {
+			line.Action = "deny"
+		}
+		if r.From.IsValid() {
+			line.Source = pulumi.StringRef(r.From.String())
+		}
+		if r.FromPort != 0 {
+			line.SourcePort = pulumi.IntRef(r.FromPort)
+		}
+		if r.Port != 0 {
+			line.DestinationPort = pulumi.IntRef(r.Port)
+		}
+		if r.Established {
+			line.TCPOption = pulumi.StringRef("established")
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+// tellRescues says for each node in the rescue system what this run does not do, so that nobody takes its silence for success.
+func tellRescues(ctx *pulumi.Context, plan stacks.Plan) error {
+	var errs []error
+	for _, n := range plan.Nodes {
+		if n.Rescue {
+			errs = append(errs, ctx.Log.Warn(fmt.Sprintf(rescueNote, n.Name), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rescueNote is what a run says of a node in the rescue system.
+const rescueNote = "node %s: boots OVH's rescue system. This run does nothing on it and changes none of its commands; no reader is led to it, and other nodes keep it as a peer. " +
+	"When it is mended, clear its Rescue and run again; see docs/runbooks/a-host-that-does-not-answer.md"

@@ -16,6 +16,7 @@ import (
 type hosts struct {
 	plan     stacks.Plan
 	settings Settings
+	cloud    pulumi.ProviderResource
 	budget   *sdk.Budget
 	fleet    []machine
 	mesh     *wireguard.Mesh
@@ -45,7 +46,10 @@ func deployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) (*host
 	if err != nil {
 		return nil, err
 	}
-	h := &hosts{plan: plan, settings: settings}
+	if err := tellRescues(ctx, plan); err != nil {
+		return nil, err
+	}
+	h := &hosts{plan: plan, settings: settings, cloud: cloud}
 	if h.budget, err = buildBudget(ctx, plan, pulumi.Provider(cloud)); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 			Connection: m.connection,
 			DependsOn:  m.base.Resources(),
 			Server:     m.node.Resources()[0],
-			Rendezvous: m.Has(stacks.RoleControlPlane) && !m.Retired,
+			Rendezvous: m.Has(stacks.RoleControlPlane) && !m.Retired && !m.Rescue,
 		})
 	}
 	mesh, err := wireguard.New(ctx, "mesh", args)

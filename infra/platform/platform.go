@@ -55,6 +55,10 @@ func deployCluster(ctx *pulumi.Context, h *hosts) error {
 	if err != nil {
 		return err
 	}
+	// Last, for nothing waits for it.
+	if err := buildNames(ctx, h); err != nil {
+		return err
+	}
 	export(ctx, h, edge)
 	return nil
 }

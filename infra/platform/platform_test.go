@@ -80,9 +80,14 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 		Handle("ovhmetal:index:VPS", bought).
 		Handle("ovhmetal:index:Installation", installed).
 		Handle("ovhmetal:index:VPSInstallation", installed).
-		Handle("ovhmetal:index:VrackAttachment", hosttest.Handler{Outputs: func(hosttest.Registration) resource.PropertyMap {
+		Handle("ovhmetal:index:Vrack", hosttest.Handler{Required: []string{"displayName"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"serviceName": "pn-1000003", "orderId": "1"})
+		}}).
+		Handle("ovhmetal:index:VrackAttachment", hosttest.Handler{Required: []string{"serviceName", "vrack"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
 			return resource.NewPropertyMapFromMap(map[string]any{"mac": "02:00:00:00:00:01"})
 		}}).
+		Handle("ovhmetal:index:EdgeFirewall", hosttest.Handler{Inputs: []string{"address", "rules"}, Required: []string{"address", "rules"}}).
+		Handle("ovhmetal:index:ReverseDNS", hosttest.Handler{Inputs: []string{"address", "reverse"}, Required: []string{"address", "reverse"}}).
 		Handle("ovhmetal:index:Budget", hosttest.Handler{Required: []string{"limit", "nodes"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
 			return resource.NewPropertyMapFromMap(map[string]any{"before": "0.00", "monthly": "1.00", "monthlyWithTax": "1.20", "setup": "0.00", "currency": "EUR"})
 		}}).
@@ -128,8 +133,8 @@ func TestProgram(t *testing.T) {
 					if strings.Contains(r.Clear(), "NEVER-IN-CLEAR") {
 						t.Errorf("%s shows the operators' key in clear", r.Name)
 					}
-					if (r.Type == "ovhmetal:index:Server" || r.Type == "ovhmetal:index:VPS") && r.Protect == stack.Sandbox {
-						t.Errorf("%s: protected %t; wanted every server protected but those of a sandbox", r.Name, r.Protect)
+					if slices.Contains([]string{"ovhmetal:index:Server", "ovhmetal:index:VPS", "ovhmetal:index:Vrack"}, r.Type) && r.Protect == stack.Sandbox {
+						t.Errorf("%s: protected %t; wanted everything that was ordered protected but in a sandbox", r.Name, r.Protect)
 					}
 				}
 			})

@@ -88,7 +88,7 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	}
 	addresses := map[string]pulumi.StringInput{}
 	for _, m := range h.fleet {
-		if m.Has(stacks.RoleEdge) && !m.Retired {
+		if m.Has(stacks.RoleEdge) && !m.Retired && !m.Rescue {
 			addresses[m.Name] = m.node.Address
 			made.addresses = append(made.addresses, m.node.Address)
 		}
@@ -102,6 +102,18 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 		Zone: stack.DNS.Zone, ZoneID: pulumi.String(stack.DNS.ZoneID), Addresses: addresses, Records: records, After: entrance.Resources(),
 	})
 	return made, err
+}
+
+// buildNames gives the public address of every node its name, both ways.
+func buildNames(ctx *pulumi.Context, h *hosts) error {
+	for _, m := range h.fleet {
+		if _, err := dns.NewHost(ctx, m.Name, dns.HostArgs{
+			Zone: h.plan.Stack.DNS.Zone, ZoneID: pulumi.String(h.plan.Stack.DNS.ZoneID), Name: m.FQDN, Address: m.node.Address, Server: m.node.Resources()[0],
+		}, pulumi.Provider(h.cloud)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // firstReaders are drawn before a campaign by the reference renderer; a company's own image brings its own list.
@@ -130,7 +142,7 @@ func export(ctx *pulumi.Context, h *hosts, edge *front) {
 	nodes := pulumi.Map{}
 	for _, m := range h.fleet {
 		nodes[m.Name] = pulumi.Map{
-			"address": m.node.Address, "mesh": pulumi.String(m.Mesh.String()), "service": m.node.ServiceName, "monthly": m.node.MonthlyPrice,
+			"name": pulumi.String(m.FQDN), "address": m.node.Address, "mesh": pulumi.String(m.Mesh.String()), "service": m.node.ServiceName, "monthly": m.node.MonthlyPrice,
 		}
 	}
 	addresses := pulumi.Array{}
