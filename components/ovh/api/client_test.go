@@ -23,6 +23,13 @@ type scripted struct {
 	calls   map[string]int
 }
 
+// sent counts the calls of a method and path. The client may have its answer before the server's goroutine is done with it.
+func (s *scripted) sent(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[key]
+}
+
 func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/1.0/auth/time" {
 		fmt.Fprint(w, time.Now().Unix())
@@ -88,8 +95,8 @@ func TestWhatIsRepeated(t *testing.T) {
 			_ = client.SetDisplayName(t.Context(), order.Dedicated, "ns1", 7, "x")
 			_, err := client.Buy(t.Context(), "1")
 			for key, want := range map[string]int{"GET " + cart: c.get, "PUT /services/7": c.put, "POST " + buy: c.buy} {
-				if s.calls[key] != want {
-					t.Errorf("%s was sent %d times, want %d", key, s.calls[key], want)
+				if n := s.sent(key); n != want {
+					t.Errorf("%s was sent %d times, want %d", key, n, want)
 				}
 			}
 			if unsure := c.buy == 1 && (c.name == "500" || c.name == "dropped" || c.name == "malformed"); unsure != (Executed(err) && c.buy == 1) {
@@ -122,7 +129,7 @@ func TestInterruptedWaitsNoLonger(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || Executed(err) {
 		t.Errorf("got %v, executed %v", err, Executed(err))
 	}
-	if n := s.calls["GET /order/cart/1"]; n != 0 {
+	if n := s.sent("GET /order/cart/1"); n != 0 {
 		t.Errorf("%d calls after the interrupt", n)
 	}
 }
@@ -140,7 +147,7 @@ func TestSharedClient(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if failed.Load() != 0 || s.calls["GET /order/cart/1"] != 20 {
-		t.Errorf("%d of %d calls failed", failed.Load(), s.calls["GET /order/cart/1"])
+	if failed.Load() != 0 || s.sent("GET /order/cart/1") != 20 {
+		t.Errorf("%d of %d calls failed", failed.Load(), s.sent("GET /order/cart/1"))
 	}
 }
