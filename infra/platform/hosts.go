@@ -26,8 +26,10 @@ type hosts struct {
 // DeployHosts is Deploy without what lives in the cluster: servers, base set-up, mesh and cluster, and nothing that needs an API server to answer. It is for
 // measuring the state of fleets for which there are no real hosts; see infra/bench.
 func DeployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
-	_, err := deployHosts(ctx, stack, overlay)
-	return err
+	return onOwnStack(func() error {
+		_, err := deployHosts(ctx, stack, overlay)
+		return err
+	})
 }
 
 func deployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) (*hosts, error) {
