@@ -169,7 +169,8 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 	was := byNode(old.Nodes)
 	is := byNode(args.Nodes)
 	var total, setup, rate order.Money
-	var added, gone []string
+	var gone []string
+	var added news
 	for _, n := range args.Nodes {
 		o, err := priceOf(ctx, c, order.Kind(n.Kind), ServiceArgs{
 			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
@@ -189,7 +190,7 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 			}
 		} else {
 			setup += o.quote.Setup
-			added = append(added, fmt.Sprintf("%s %s a month and %s once", n.Name, price, o.quote.Setup))
+			added.add(n.Name, price, o.quote.Setup)
 		}
 		out.Agreed[n.Name] = price.String()
 		total += price
@@ -202,7 +203,7 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 	out.Monthly, out.MonthlyWithTax, out.Setup = total.String(), (total + total.Share(rate)).Cents().String(), setup.String()
 	change := ""
 	if len(added) > 0 {
-		change += "; new: " + strings.Join(added, ", ")
+		change += "; new: " + added.String()
 	}
 	if len(gone) > 0 {
 		change += "; given up: " + strings.Join(gone, ", ")
@@ -211,6 +212,47 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 		return old, fmt.Errorf("nothing was bought: the stack costs %s %s a month and would cost %s after this run (net), which is above its budget of %s; raise the budget in the stack, or order less%s",
 			out.Before, out.Currency, out.Monthly, limit, change)
 	}
-	rt.log(ctx, "the stack costs %s %s a month, and %s after this run (net; %s with tax), of a budget of %s%s", out.Before, out.Currency, out.Monthly, out.MonthlyWithTax, limit, change)
+	once := ""
+	if setup > 0 {
+		once = fmt.Sprintf("; once, for setting up: %s net", setup)
+	}
+	rt.log(ctx, "the stack costs %s %s a month, and %s after this run (net; %s with tax), of a budget of %s%s%s", out.Before, out.Currency, out.Monthly, out.MonthlyWithTax, limit, once, change)
 	return out, nil
+}
+
+// news are the nodes that a run adds, those of one price together: a first preview of a large stack is read by people.
+type news []struct {
+	names          []string
+	monthly, setup order.Money
+}
+
+func (l *news) add(name string, monthly, setup order.Money) {
+	for i := range *l {
+		if line := &(*l)[i]; line.monthly == monthly && line.setup == setup {
+			line.names = append(line.names, name)
+			return
+		}
+	}
+	*l = append(*l, news{{[]string{name}, monthly, setup}}...)
+}
+
+// String is "a 91.99 a month and 91.99 once, b and c 8.49 a month each".
+func (l news) String() string {
+	var parts []string
+	for _, line := range l {
+		last := len(line.names) - 1
+		text := line.names[last]
+		if last > 0 {
+			text = strings.Join(line.names[:last], ", ") + " and " + text
+		}
+		text += " " + line.monthly.String() + " a month"
+		if line.setup > 0 {
+			text += " and " + line.setup.String() + " once"
+		}
+		if last > 0 {
+			text += " each"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -159,5 +160,23 @@ func (o offer) show(availability string) string {
 		s += "; promotions: " + strings.Join(o.quote.Promotions, ", ")
 	}
 	s += fmt.Sprintf("; with %s %% tax the first bill is %s", strings.TrimSuffix(o.tax.String(), ".00"), (o.quote.First + o.quote.First.Share(o.tax)).Cents())
-	return s + "; promised delivery: " + availability
+	return s + "; " + delivery(availability)
+}
+
+var hours = regexp.MustCompile(`^([0-9]+)H(-high|-low)?$`)
+
+// delivery is OVH's promise in words. Its own term stays beside them, for a search in the price list.
+func delivery(availability string) string {
+	if found := hours.FindStringSubmatch(availability); found != nil {
+		stock := map[string]string{"-high": "in stock, ", "-low": "few left in stock, "}[found[2]]
+		unit := "hours"
+		if found[1] == "1" {
+			unit = "hour"
+		}
+		return fmt.Sprintf("%sdelivery promised within %s %s (%s)", stock, found[1], unit, availability)
+	}
+	if availability == "available" {
+		return "in stock"
+	}
+	return "OVH says of its stock: " + availability
 }

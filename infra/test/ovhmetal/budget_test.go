@@ -25,7 +25,7 @@ func bill(limit string, servers, vps []string) declared {
 func TestBudgetIsShownOnce(t *testing.T) {
 	w, s := begin(t, bill("200.00", []string{"a"}, []string{"b"}))
 	must(t, w.with(t, s, nil, true).err)
-	if want := "the stack costs 0.00 EUR a month, and 100.48 after this run (net; 120.58 with tax), of a budget of 200.00; new: a 91.99 a month and 91.99 once, b 8.49 a month and 0.00 once"; len(w.lines) != 1 || w.lines[0] != want {
+	if want := "the stack costs 0.00 EUR a month, and 100.48 after this run (net; 120.58 with tax), of a budget of 200.00; once, for setting up: 91.99 net; new: a 91.99 a month and 91.99 once; b 8.49 a month"; len(w.lines) != 1 || w.lines[0] != want {
 		t.Errorf("got  %v\nwant %s", w.lines, want)
 	}
 	must(t, w.with(t, s, nil, false).err)
@@ -49,7 +49,7 @@ func TestBudgetIsShownOnce(t *testing.T) {
 	s.program = []declared{bill("200.00", []string{"a"}, []string{"c"})}
 	w.lines = nil
 	must(t, w.with(t, s, nil, true).err)
-	if want := "the stack costs 100.48 EUR a month, and 108.97 after this run (net; 130.76 with tax), of a budget of 200.00; new: c 16.98 a month and 0.00 once; given up: b 8.49"; len(w.lines) != 1 || w.lines[0] != want {
+	if want := "the stack costs 100.48 EUR a month, and 108.97 after this run (net; 130.76 with tax), of a budget of 200.00; new: c 16.98 a month; given up: b 8.49"; len(w.lines) != 1 || w.lines[0] != want {
 		t.Errorf("got  %v\nwant %s", w.lines, want)
 	}
 }
@@ -60,7 +60,7 @@ func TestBudgetRefusesTheRun(t *testing.T) {
 	s.program = []declared{bill("100.47", []string{"a"}, []string{"b"})}
 	for _, preview := range []bool{true, false} {
 		expect(t, w.with(t, s, nil, preview).err, "nothing was bought: the stack costs 91.99 EUR a month and would cost 100.48 after this run (net), which is above its budget of 100.47; "+
-			"raise the budget in the stack, or order less; new: b 8.49 a month and 0.00 once")
+			"raise the budget in the stack, or order less; new: b 8.49 a month")
 	}
 	if got := s.state["stack-budget"].Outputs["monthly"].StringValue(); got != "91.99" {
 		t.Errorf("a refused run changed the bill to %s", got)
