@@ -186,12 +186,30 @@ func urnOf(ctx context.Context) resource.URN {
 	return urn
 }
 
+// neverReplaced makes updates of replacements. infer replaces a provider whose configuration changes, and with it every server that it has bought: a raised
+// budget would be refused for their protection, and without that would order all of them again. The account is guarded by Configure.
+func neverReplaced(diff p.DiffResponse) p.DiffResponse {
+	kinds := map[p.DiffKind]p.DiffKind{p.AddReplace: p.Add, p.DeleteReplace: p.Delete, p.UpdateReplace: p.Update}
+	for path, each := range diff.DetailedDiff {
+		if kind, found := kinds[each.Kind]; found {
+			each.Kind = kind
+			diff.DetailedDiff[path] = each
+		}
+	}
+	diff.DeleteBeforeReplace = false
+	return diff
+}
+
 // wrap gives every operation the runtime and its URN, which infer does not pass on.
 func (rt *runtime) wrap(in p.Provider) p.Provider {
 	with := func(ctx context.Context, urn resource.URN) context.Context {
 		return context.WithValue(context.WithValue(ctx, runtimeKey{}, rt), urnKey{}, urn)
 	}
 	out := in
+	out.DiffConfig = func(ctx context.Context, r p.DiffRequest) (p.DiffResponse, error) {
+		resp, err := in.DiffConfig(ctx, r)
+		return neverReplaced(resp), err
+	}
 	out.Configure = func(ctx context.Context, r p.ConfigureRequest) error { return in.Configure(with(ctx, ""), r) }
 	out.Check = func(ctx context.Context, r p.CheckRequest) (p.CheckResponse, error) {
 		return in.Check(with(ctx, r.Urn), r)
