@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"havre/infra/bench/events"
+	"havre/infra/bench/fakehost"
+	"havre/infra/bench/fleet"
+	"havre/infra/bench/project"
 	"havre/infra/tools"
 )
 
@@ -123,16 +126,20 @@ type measured struct {
 
 func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) (m measured, err error) {
 	folder := b.Workspace.Path("build", "bench", fmt.Sprintf("%s-%d", k.name, hosts))
-	p, err := newProject(ctx, b.Workspace, filepath.Join(folder, "platform"), program, k.up)
+	options := project.Options{Stack: fleet.Name, Program: program, BudgetEuros: fleet.Budget}
+	if k.up {
+		options.Machines = &fakehost.Machines{Port: 22}
+	}
+	p, err := project.New(ctx, b.Workspace, filepath.Join(folder, "platform"), options)
 	if err != nil {
 		return m, err
 	}
-	defer p.close()
-	p.env[WhatVariable], p.env[HostsVariable] = k.what, strconv.Itoa(hosts)
+	defer p.Close()
+	p.Env[WhatVariable], p.Env[HostsVariable] = k.what, strconv.Itoa(hosts)
 	b.Progress(fmt.Sprintf("%d hosts: counting", hosts))
 	// The first run counts and warms: what it leaves in the machine's caches, all runs after it have.
 	log := filepath.Join(folder, "preview.events")
-	if err := p.run(ctx, "preview", "--event-log", log); err != nil {
+	if err := p.Run(ctx, "preview", "--event-log", log); err != nil {
 		return m, err
 	}
 	counted, err := events.Load(log)
@@ -141,13 +148,13 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 	}
 	m.components, m.resources = counted.Count()
 	m.remotes = counted.CountOf("command:remote:")
-	floor, err := newProject(ctx, b.Workspace, filepath.Join(folder, "floor"), program, false)
+	floor, err := project.New(ctx, b.Workspace, filepath.Join(folder, "floor"), project.Options{Stack: fleet.Name, Program: program, BudgetEuros: fleet.Budget})
 	if err != nil {
 		return m, err
 	}
-	defer floor.close()
-	floor.env[WhatVariable], floor.env[ComponentsVariable], floor.env[ResourcesVariable] = Floor, strconv.Itoa(m.components), strconv.Itoa(m.resources)
-	if err := floor.run(ctx, "preview"); err != nil {
+	defer floor.Close()
+	floor.Env[WhatVariable], floor.Env[ComponentsVariable], floor.Env[ResourcesVariable] = Floor, strconv.Itoa(m.components), strconv.Itoa(m.resources)
+	if err := floor.Run(ctx, "preview"); err != nil {
 		return m, err
 	}
 	flags := []string{"preview"}
@@ -157,17 +164,17 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 		if err != nil {
 			return m, err
 		}
-		defer kin.close()
+		defer kin.Close()
 		for _, each := range []struct {
-			p    *project
+			p    *project.Project
 			size *int64
 		}{{p, &m.state}, {floor, &m.floorState}, {kin, &m.kindState}} {
-			b.Progress(fmt.Sprintf("%d hosts: pulumi up (%s)", hosts, each.p.env[WhatVariable]))
+			b.Progress(fmt.Sprintf("%d hosts: pulumi up (%s)", hosts, each.p.Env[WhatVariable]))
 			// What an update writes in between is not measured here, and would take most of its time.
-			if err := each.p.run(ctx, "up", "--yes", "--skip-preview"); err != nil {
+			if err := each.p.Run(ctx, "up", "--yes", "--skip-preview"); err != nil {
 				return m, err
 			}
-			if *each.size, err = each.p.stateSize(); err != nil {
+			if *each.size, err = stateSize(each.p); err != nil {
 				return m, err
 			}
 		}
@@ -176,11 +183,11 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 	for i := range b.Options.Runs {
 		b.Progress(fmt.Sprintf("%d hosts: preview %d of %d", hosts, i+1, b.Options.Runs))
 		for _, each := range []struct {
-			p          *project
+			p          *project.Project
 			times, cpu *[]float64
 		}{{p, &platformTimes, &platformCPU}, {floor, &floorTimes, &floorCPU}} {
 			start, used := time.Now(), childrenCPU()
-			if err := each.p.run(ctx, flags...); err != nil {
+			if err := each.p.Run(ctx, flags...); err != nil {
 				return m, err
 			}
 			*each.times = append(*each.times, time.Since(start).Seconds())
@@ -188,8 +195,8 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 		}
 	}
 	if b.Options.Profiles != "" {
-		for _, each := range []*project{p, floor} {
-			if err := b.profile(ctx, each, fmt.Sprintf("%s-%d-%s", k.name, hosts, each.env[WhatVariable]), flags); err != nil {
+		for _, each := range []*project.Project{p, floor} {
+			if err := b.profile(ctx, each, fmt.Sprintf("%s-%d-%s", k.name, hosts, each.Env[WhatVariable]), flags); err != nil {
 				return m, err
 			}
 		}
@@ -200,28 +207,28 @@ func (b *Bench) measure(ctx context.Context, k kind, program string, hosts int) 
 }
 
 // kind is the project of the floor of the same kind, with the one host that its commands run on.
-func (b *Bench) kind(ctx context.Context, folder, program string, m measured) (*project, error) {
-	p, err := newProject(ctx, b.Workspace, folder, program, false)
+func (b *Bench) kind(ctx context.Context, folder, program string, m measured) (*project.Project, error) {
+	p, err := project.New(ctx, b.Workspace, folder, project.Options{Stack: fleet.Name, Program: program, BudgetEuros: fleet.Budget})
 	if err != nil {
 		return nil, err
 	}
-	address, hostKey, err := p.host(ctx)
+	address, hostKey, err := p.Host(ctx)
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, err
 	}
 	for variable, value := range map[string]string{
 		WhatVariable: Kind, ComponentsVariable: strconv.Itoa(m.components), ResourcesVariable: strconv.Itoa(m.resources), RemotesVariable: strconv.Itoa(m.remotes),
 		AddressVariable: address, HostKeyVariable: hostKey,
 	} {
-		p.env[variable] = value
+		p.Env[variable] = value
 	}
 	return p, nil
 }
 
 // stateSize is the size of the file that holds the state.
-func (p *project) stateSize() (int64, error) {
-	info, err := os.Stat(p.stateFile)
+func stateSize(p *project.Project) (int64, error) {
+	info, err := os.Stat(p.StateFile)
 	if err != nil {
 		return 0, fmt.Errorf("state: %w", err)
 	}
@@ -229,7 +236,7 @@ func (p *project) stateSize() (int64, error) {
 }
 
 // profile runs once more and keeps CPU profiles of the engine and of the program.
-func (b *Bench) profile(ctx context.Context, p *project, name string, flags []string) error {
+func (b *Bench) profile(ctx context.Context, p *project.Project, name string, flags []string) error {
 	folder, err := filepath.Abs(b.Options.Profiles)
 	if err != nil {
 		return fmt.Errorf("profiles: %w", err)
@@ -238,7 +245,7 @@ func (b *Bench) profile(ctx context.Context, p *project, name string, flags []st
 		return fmt.Errorf("profiles: %w", err)
 	}
 	b.Progress("profile " + name)
-	p.env[ProfileVariable] = filepath.Join(folder, name+".program.cpu")
-	defer delete(p.env, ProfileVariable)
-	return p.run(ctx, append(flags, "--profiling", filepath.Join(folder, name))...)
+	p.Env[ProfileVariable] = filepath.Join(folder, name+".program.cpu")
+	defer delete(p.Env, ProfileVariable)
+	return p.Run(ctx, append(flags, "--profiling", filepath.Join(folder, name))...)
 }

@@ -31,6 +31,7 @@ type Host struct {
 	listener net.Listener
 	hostKey  ssh.PublicKey
 	folder   string
+	answer   func(host, command string) string
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -39,8 +40,11 @@ type Host struct {
 }
 
 // Start makes a host that listens on address, such as 127.64.0.11:22, and lets in whoever holds one of the keys, which are lines of authorized_keys. name makes
-// its answers differ from those of others. It stops with Close.
-func Start(ctx context.Context, name, address string, authorizedKeys []string) (*Host, error) {
+// its answers differ from those of others; answer gives them, Answer when it is nil. It stops with Close.
+func Start(ctx context.Context, name, address string, authorizedKeys []string, answer func(host, command string) string) (*Host, error) {
+	if answer == nil {
+		answer = Answer
+	}
 	known := map[string]bool{}
 	for _, line := range authorizedKeys {
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
@@ -57,7 +61,7 @@ func Start(ctx context.Context, name, address string, authorizedKeys []string) (
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
-	h := &Host{name: name, hostKey: signer.PublicKey(), conns: map[net.Conn]bool{}}
+	h := &Host{name: name, answer: answer, hostKey: signer.PublicKey(), conns: map[net.Conn]bool{}}
 	h.config = &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, offered ssh.PublicKey) (*ssh.Permissions, error) {
 		if !known[string(offered.Marshal())] {
 			return nil, errors.New("unknown key")
@@ -174,7 +178,7 @@ func (h *Host) session(incoming ssh.NewChannel) {
 			return
 		}
 		_ = request.Reply(true, nil)
-		_, _ = io.WriteString(channel, Answer(h.name, command.Line))
+		_, _ = io.WriteString(channel, h.answer(h.name, command.Line))
 		_, _ = channel.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, 0))
 		return
 	}

@@ -28,7 +28,7 @@ func signer(t *testing.T) ssh.Signer {
 
 func start(t *testing.T, name string, operator ssh.Signer) *Host {
 	t.Helper()
-	h, err := Start(t.Context(), name, "127.0.0.1:0", []string{string(ssh.MarshalAuthorizedKey(operator.PublicKey())) + " operator"})
+	h, err := Start(t.Context(), name, "127.0.0.1:0", []string{string(ssh.MarshalAuthorizedKey(operator.PublicKey())) + " operator"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestAStrangerIsNotLetIn(t *testing.T) {
 }
 
 func TestABrokenKeyIsRefused(t *testing.T) {
-	_, err := Start(t.Context(), "a", "127.0.0.1:0", []string{"rubbish"})
+	_, err := Start(t.Context(), "a", "127.0.0.1:0", []string{"rubbish"}, nil)
 	if err == nil || err.Error() != `host a: authorized key "rubbish": ssh: no key found` {
 		t.Errorf("error %v", err)
 	}

@@ -62,12 +62,12 @@ func (p Pulumi) Run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// Output runs `pulumi args…` and gives what it prints.
+// Output runs `pulumi args…` and gives what it prints on standard output, with an error as well: a preview that is refused says why there.
 func (p Pulumi) Output(ctx context.Context, args ...string) ([]byte, error) {
 	command := p.command(ctx, args...)
 	out, err := command.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return nil, fmt.Errorf("pulumi %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(exit.Stderr)))
+		return out, fmt.Errorf("pulumi %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(exit.Stderr)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pulumi %s: %w", strings.Join(args, " "), err)

@@ -1,4 +1,4 @@
-package bench
+package project
 
 import (
 	"encoding/json"
@@ -18,28 +18,28 @@ import (
 
 func TestAProjectIsWholeAndItsOwn(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "p")
-	p, err := newProject(t.Context(), workspace.Workspace{Root: t.TempDir()}, folder, "/program", false)
+	p, err := New(t.Context(), workspace.Workspace{Root: t.TempDir()}, folder, Options{Stack: "bench", Program: "/program", BudgetEuros: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
+	defer p.Close()
 	for _, name := range []string{"Pulumi.yaml", "Pulumi.bench.yaml", "settings.json", "ca-bundle.pem", "state/.pulumi/meta.yaml"} {
 		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
 			t.Error(err)
 		}
 	}
-	for variable, value := range p.env {
+	for variable, value := range p.Env {
 		if strings.Contains(value, "build/local") || strings.Contains(value, "build/state") {
 			t.Errorf("%s is %s, which belongs to stack local", variable, value)
 		}
 	}
-	if want := "file://" + filepath.Join(folder, "state"); p.env["PULUMI_BACKEND_URL"] != want {
-		t.Errorf("the backend is %s; want %s", p.env["PULUMI_BACKEND_URL"], want)
+	if want := "file://" + filepath.Join(folder, "state"); p.Env["PULUMI_BACKEND_URL"] != want {
+		t.Errorf("the backend is %s; want %s", p.Env["PULUMI_BACKEND_URL"], want)
 	}
-	if size, err := p.stateSize(); err != nil || size == 0 {
-		t.Errorf("the empty state has %d bytes, error %v", size, err)
+	if info, err := os.Stat(p.StateFile); err != nil || info.Size() == 0 {
+		t.Errorf("the empty state: %v, error %v", info, err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.env["OVH_ENDPOINT"]+"/auth/time", http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.Env["OVH_ENDPOINT"]+"/auth/time", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestAProjectIsWholeAndItsOwn(t *testing.T) {
 }
 
 func TestFakeMachinesLetTheOperatorIn(t *testing.T) {
-	text, err := settings()
+	text, err := Settings()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func TestFakeMachinesLetTheOperatorIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	machines := &fakeMachines{hosts: map[string]*fakehost.Host{}}
-	defer machines.close()
+	machines := &fakehost.Machines{}
+	defer machines.Close()
 	machine := ovhsim.Machine{ServiceName: "ns1", Address: netip.MustParseAddr("127.0.0.1"), AuthorizedKeys: []string{keys.SSHPublicKey}}
 	// Installed twice: the second takes the place of the first.
 	for range 2 {
@@ -74,7 +74,7 @@ func TestFakeMachinesLetTheOperatorIn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client, err := ssh.Dial("tcp", machines.hosts["ns1"].Address(), &ssh.ClientConfig{
+	client, err := ssh.Dial("tcp", machines.Host("ns1").Address(), &ssh.ClientConfig{
 		User: "debian", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // a fake host of this process
 	})
 	if err != nil {
@@ -83,7 +83,7 @@ func TestFakeMachinesLetTheOperatorIn(t *testing.T) {
 	if err := client.Close(); err != nil {
 		t.Error(err)
 	}
-	address := machines.hosts["ns1"].Address()
+	address := machines.Host("ns1").Address()
 	for range 2 {
 		if err := machines.Remove(t.Context(), "ns1"); err != nil {
 			t.Errorf("remove: %v", err)
