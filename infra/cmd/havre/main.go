@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"havre/infra/jump"
+	"havre/infra/report/reportcmd"
 	"havre/infra/resume"
 	"havre/infra/sandbox/bringup"
 	"havre/infra/sandbox/daemon"
@@ -49,7 +50,7 @@ func command() *cobra.Command {
   havre down                  takes all of it away (root)`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(up(), down(), build(), machine(), ovhCommands(), preview(), env(), resumeStack(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+	root.AddCommand(up(), down(), reportcmd.New(), reportcmd.Diff(), build(), machine(), ovhCommands(), preview(), env(), resumeStack(), jumpTo(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
 		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
 		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
 		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {

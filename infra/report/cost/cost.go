@@ -1,0 +1,126 @@
+// Package cost is a stack's bill: euros a month by node, by kind and by site, against the budget, and what ordering all of it anew would cost once.
+//
+// What a reader would get wrong: these are the prices that the description declares, which bound what a run may agree to. What was agreed to is the provider's
+// to know, and is in a preview (see package change) and in the stack's outputs. Tax is in neither.
+package cost
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"havre/infra/report/table"
+	"havre/stacks"
+)
+
+// Line is one position, or the sum of several.
+type Line struct {
+	// Name is the node's, or what the lines of the sum have in common.
+	Name string
+	// Site, Kind and PlanCode are of a node.
+	Site, Kind, PlanCode string
+	Nodes                int
+	Monthly, Setup       stacks.Money
+}
+
+// Bill is everything that a stack's servers cost.
+type Bill struct {
+	Stack string
+	// Nodes are in the order of their indexes, retired ones too: they are still paid.
+	Nodes []Line
+	// Sites, Kinds and Plans are sums, in the order in which their first node stands.
+	Sites, Kinds, Plans []Line
+	Total               Line
+	Budget              stacks.Budget
+}
+
+// Of makes the bill of a plan. Sums of prices cannot fail any more once there is a plan.
+func Of(plan stacks.Plan) (Bill, error) {
+	b := Bill{Stack: plan.Stack.Name, Budget: plan.Stack.Budget, Total: Line{Name: "all"}}
+	for _, node := range plan.Nodes {
+		line := Line{
+			Name: node.Name, Site: node.Site, Kind: string(node.Kind), PlanCode: node.Offer.PlanCode, Nodes: 1,
+			Monthly: node.Offer.Monthly, Setup: node.Offer.Setup,
+		}
+		b.Nodes = append(b.Nodes, line)
+		for _, into := range []struct {
+			list *[]Line
+			key  string
+		}{{&b.Sites, node.Site}, {&b.Kinds, string(node.Kind)}, {&b.Plans, node.Offer.PlanCode}} {
+			if err := add(into.list, into.key, line); err != nil {
+				return Bill{}, err
+			}
+		}
+		if err := b.Total.add(line); err != nil {
+			return Bill{}, err
+		}
+	}
+	return b, nil
+}
+
+func add(list *[]Line, key string, line Line) error {
+	i := slices.IndexFunc(*list, func(l Line) bool { return l.Name == key })
+	if i < 0 {
+		i = len(*list)
+		*list = append(*list, Line{Name: key})
+	}
+	return (*list)[i].add(line)
+}
+
+func (l *Line) add(other Line) error {
+	if l.Nodes == 0 {
+		l.Nodes, l.Monthly, l.Setup = other.Nodes, other.Monthly, other.Setup
+		return nil
+	}
+	monthly, err := l.Monthly.Add(other.Monthly)
+	if err != nil {
+		return fmt.Errorf("cost: node %s: %w", other.Name, err)
+	}
+	setup, err := l.Setup.Add(other.Setup)
+	if err != nil {
+		return fmt.Errorf("cost: node %s: %w", other.Name, err)
+	}
+	l.Nodes, l.Monthly, l.Setup = l.Nodes+other.Nodes, monthly, setup
+	return nil
+}
+
+// Share is an amount as a share of a whole, in percent; 0 of nothing.
+func Share(part, whole stacks.Money) float64 {
+	if whole.Units == 0 {
+		return 0
+	}
+	return 100 * float64(part.Units) / float64(whole.Units)
+}
+
+// NodeTable is the bill by node.
+func (b Bill) NodeTable() table.Table {
+	t := table.Table{Columns: table.Columns("node", "site", "kind", "plan", "EUR a month>", "EUR once>")}
+	for _, l := range b.Nodes {
+		t.Add(l.Name, l.Site, l.Kind, l.PlanCode, l.Monthly.Decimal(), l.Setup.Decimal())
+	}
+	t.Sum(strconv.Itoa(b.Total.Nodes)+" nodes", "", "", "", b.Total.Monthly.Decimal(), b.Total.Setup.Decimal())
+	return t
+}
+
+// SumTable is the bill by what lines have in common: "site", "kind" or "plan", with the sums for it.
+func (b Bill) SumTable(by string, lines []Line) table.Table {
+	t := table.Table{Columns: table.Columns(by, "nodes>", "EUR a month>", "share>")}
+	for _, l := range lines {
+		t.Add(l.Name, strconv.Itoa(l.Nodes), l.Monthly.Decimal(), percent(Share(l.Monthly, b.Total.Monthly)))
+	}
+	return t
+}
+
+// Sentence says what is left of the budget.
+func (b Bill) Sentence() string {
+	return fmt.Sprintf("%s EUR a month of %s EUR allowed (%s); once, were all of it ordered anew, %s EUR of %s EUR. Net of tax; the managed database and traffic are not in it.",
+		b.Total.Monthly.Decimal(), b.Budget.Monthly.Decimal(), percent(Share(b.Total.Monthly, b.Budget.Monthly)), b.Total.Setup.Decimal(), b.Budget.Setup.Decimal())
+}
+
+// Text is the bill for a terminal.
+func (b Bill) Text() string {
+	return fmt.Sprintf("cost of stack %s\n\n%s\n%s\n%s\n%s\n%s\n", b.Stack, b.NodeTable().Text(),
+		b.SumTable("site", b.Sites).Text(), b.SumTable("kind", b.Kinds).Text(), b.SumTable("plan", b.Plans).Text(), b.Sentence())
+}
+
+func percent(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }
