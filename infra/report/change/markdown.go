@@ -16,9 +16,10 @@ func Marker(stack string) string { return "<!-- havre report preview " + stack +
 
 // Bounds of the text. GitHub refuses comments above 65,536 characters.
 const (
-	mostBytes    = 60_000
-	mostLines    = 40 // of one value in the details
-	mostRefusals = 60 // lines
+	mostBytes     = 60_000
+	mostSentences = 36_000 // bytes: the picture and the capacity come after them
+	mostLines     = 40     // of one value in the details
+	mostRefusals  = 60     // lines
 )
 
 // Headline is the report in one line.
@@ -211,21 +212,33 @@ func restartedRow(nodes []string) []string {
 	return []string{"may restart on " + listed(nodes, 9)}
 }
 
-// groups are sentences under a heading.
+// groups are sentences under a heading. When there are more than anybody reads, the details have the rest.
 func groups(b *strings.Builder, heading string, list []Group) {
 	if len(list) == 0 {
 		return
 	}
 	b.WriteString("### " + heading + "\n\n")
+	left := 0
 	for _, g := range list {
+		if b.Len() > mostSentences {
+			left += len(g.Sentences)
+			continue
+		}
 		if len(g.Sentences) == 1 {
 			b.WriteString("- **" + table.Escape(g.Title) + "**" + separator(heading) + table.Escape(g.Sentences[0]) + "\n")
 			continue
 		}
 		b.WriteString("- **" + table.Escape(g.Title) + "**\n")
 		for _, sentence := range g.Sentences {
+			if b.Len() > mostSentences {
+				left++
+				continue
+			}
 			b.WriteString("  - " + table.Escape(sentence) + "\n")
 		}
+	}
+	if left > 0 {
+		fmt.Fprintf(b, "\nand %s more.\n", plural(left, "sentence"))
 	}
 	b.WriteString("\n")
 }

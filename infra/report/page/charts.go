@@ -84,7 +84,12 @@ func caseChart(f capacity.Figures) string {
 			c.text("small", left-12, y+12.5, "end", value.label)
 			shown := min(value.percent, most)
 			c.rect("bar "+class, left, y, shown*scale, bar, 3, fmt.Sprintf("%s, %s: %.1f %%", name, value.label, value.percent))
-			c.text("small", left+shown*scale+8, y+12.5, "start", fmt.Sprintf("%.0f %%", value.percent))
+			if label := fmt.Sprintf("%.0f %%", value.percent); shown < capacity.LinePercent && shown > capacity.LinePercent-6 {
+				// Beside the bar it would lie on the line.
+				c.text("onbar", left+shown*scale-8, y+12.5, "end", label)
+			} else {
+				c.text("small", left+shown*scale+8, y+12.5, "start", label)
+			}
 			y += bar + space
 		}
 		y += group

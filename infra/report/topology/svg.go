@@ -103,8 +103,8 @@ func (d *drawing) front() {
 		if n == 0 {
 			continue
 		}
-		x, from := d.middle(i), width/2
-		fmt.Fprintf(&d.b, `<path class="way" d="M%s %s C%s %s %s %s %s %s"/>`+"\n", num(from), num(frontTop+frontHigh), num(from), num(sitesTop-40), num(x), num(frontTop+frontHigh+30), num(x), num(sitesTop))
+		x, from, top, end := d.middle(i), width/2, frontTop+frontHigh, sitesTop-34
+		fmt.Fprintf(&d.b, `<path class="way" d="M%s %sC%s %s %s %s %s %sV%s"/>`+"\n", num(from), num(top), num(from), num((top+end)/2+8), num(x), num((top+end)/2-8), num(x), num(end), num(sitesTop))
 		label := plural(n, "edge node")
 		fmt.Fprintf(&d.b, `<rect class="pill" x="%s" y="%s" width="104" height="22" rx="11"/>`+"\n", num(x-52), num(sitesTop-34))
 		d.text("small", x, sitesTop-19, "middle", label)
@@ -212,8 +212,8 @@ func (d *drawing) host(host Host, x, y, wide float64) {
 	if host.Mark != Unmarked {
 		label := string(host.Mark)
 		w := 6.6*float64(len(label)) + 14
-		fmt.Fprintf(&d.b, `<rect class="mark" x="%s" y="%s" width="%s" height="18" rx="9"/>`+"\n", num(x+wide-w-6), num(y-9), num(w))
-		d.text("marktext", x+wide-w/2-6, y+4, "middle", label)
+		fmt.Fprintf(&d.b, `<rect class="mark" x="%s" y="%s" width="%s" height="18" rx="9"/>`+"\n", num(x+wide-w-6), num(y-12), num(w))
+		d.text("marktext", x+wide-w/2-6, y+1, "middle", label)
 	}
 	d.b.WriteString("</g>\n")
 }
