@@ -46,6 +46,8 @@ machine: bin/havre
 
 test: machine check build ## make check, then the whole platform on real hosts, end to end (root)
 	$(GO) run ./infra/cmd/faults --sample
+	$(GO) test -tags e2e -count=1 -timeout 10m -v -run TestStagingIsScrubbed ./infra/test/ovhmetal
+	$(GO) test -tags e2e -count=1 -timeout 10m ./infra/sandbox/postgres
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
 
 faults: build ## every fault at every call of an order's life, and pulumi killed at random: nothing bought twice, nothing lost

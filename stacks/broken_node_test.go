@@ -217,7 +217,7 @@ var brokenNodes = []broken{
 	}},
 	{name: "price in the wrong unit", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Monthly.Units *= 1_000_000 }, want: []string{
 		`node gra-worker-3: monthly price 149990000.00 EUR is above 10000.00 EUR; is it in the right unit? mend it in stacks/production.go`,
-		`budget: the nodes cost 149991195.39 EUR a month, and 1500.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+		`budget: nodes and database cost 149991371.39 EUR a month, and 1680.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 	}},
 	{name: "setup in the wrong unit", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Offer.Setup.Units *= 100 }, want: []string{
 		`node gra-worker-3: setup price 14999.00 EUR is above 10000.00 EUR; is it in the right unit? mend it in stacks/production.go`,

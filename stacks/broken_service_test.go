@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -162,7 +163,7 @@ var brokenServices = []broken{
 		`database: none, and only a sandbox may go without; set Database.Engine to postgresql in stacks/production.go`,
 	}},
 	{name: "database without an engine", base: "local", change: func(s *Stack) { s.Database.Version = "17" }, want: []string{
-		`database: version "17" and fork of "" without an engine; set Database.Engine to postgresql or clear them in stacks/local.go`,
+		`database: version "17" and fork of "" without an engine; set Database.Engine to postgresql or clear Database in stacks/local.go`,
 	}},
 	{name: "database engine unknown", base: "prod", change: func(s *Stack) { s.Database.Engine = "mysql" }, want: []string{
 		`database: engine "mysql" is not postgresql; mend Database.Engine in stacks/production.go`,
@@ -175,6 +176,30 @@ var brokenServices = []broken{
 	}},
 	{name: "database forked from nowhere", base: "staging", change: func(s *Stack) { s.Database.ForkOf = "production" }, want: []string{
 		`database: a fork of stack "production", which is not described; wanted one of local, prod, staging: mend Database.ForkOf in stacks/staging.go`,
+	}},
+	{name: "database project", base: "prod", change: func(s *Stack) { s.Database.Project = "havre" }, want: []string{
+		`database: project "havre" is not 32 hexadecimal digits; set Database.Project to what OVH's manager shows in stacks/production.go`,
+	}},
+	{name: "database without a flavor", base: "prod", change: func(s *Stack) { s.Database.Flavor = "" }, want: []string{
+		`database: region "GRA", plan "production", flavor "" and 2 nodes do not say what to order; set all four of Database, like GRA, production, b3-8 and 2 in stacks/production.go`,
+	}},
+	{name: "database for nothing", base: "prod", change: func(s *Stack) { s.Database.Monthly = EUR(0, 0) }, want: []string{
+		`database: 0.00 EUR a month is not a price in EUR; set Database.Monthly in stacks/production.go`,
+	}},
+	{name: "database user in capitals", base: "prod", change: func(s *Stack) { s.Database.User = "Havre" }, want: []string{
+		`database: name "havre" and user "Havre" must be lower-case letters, digits and _; set Database.Name and Database.User in stacks/production.go`,
+	}},
+	{name: "database generation without a fork", base: "prod", change: func(s *Stack) { s.Database.Generation = 2 }, want: []string{
+		`database: generation 2 and scrubber invalid IP are for a fork only; clear both, or set Database.ForkOf in stacks/production.go`,
+	}},
+	{name: "fork of generation none", base: "staging", change: func(s *Stack) { s.Database.Generation = 0 }, want: []string{
+		`database: generation 0 of a fork is below 1; set Database.Generation, and raise it to fork anew in stacks/staging.go`,
+	}},
+	{name: "fork without a scrubber", base: "staging", change: func(s *Stack) { s.Database.Scrubber = netip.Addr{} }, want: []string{
+		`database: scrubber invalid IP is not an IPv4 address; set Database.Scrubber to that of the machine that runs pulumi up in stacks/staging.go`,
+	}},
+	{name: "fork without rules", base: "staging", change: func(s *Stack) { s.Database.Scrub = nil }, want: []string{
+		`database: a fork without rules would be production's data in another place; describe what is personal in Database.Scrub in stacks/staging.go`,
 	}},
 	{name: "zone ID missing", base: "prod", change: func(s *Stack) { s.DNS.ZoneID = "" }, want: []string{
 		`dns: zone ID "" is not 32 hexadecimal digits; set DNS.ZoneID to what Cloudflare's overview page of havre.example shows in stacks/production.go`,
@@ -253,7 +278,7 @@ var brokenServices = []broken{
 		`render: 2 replicas at most and 6 at least; raise Render.MaxReplicas in stacks/production.go`,
 		`render: 2 replicas request 4 cores, and the peak of 3000 requests a second at 8ms each takes 24; raise Render.MaxReplicas or Render.CPURequest in stacks/production.go`,
 		`database: version "" is not a major version like 17; set Database.Version in stacks/production.go`,
-		`budget: the nodes cost 1345.38 EUR a month, and 100.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+		`budget: nodes and database cost 1521.38 EUR a month, and 100.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 	}},
 	{name: "everything empty", base: "empty", change: func(s *Stack) {}, want: []string{
 		`stack "": the name is not a DNS label that starts with a letter; rename it in stacks/`,

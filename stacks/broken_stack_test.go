@@ -128,7 +128,7 @@ var brokenStacks = []broken{
 		`cluster: 6 workers may be drained at a time, wanted 1 to 5, one less than the active workers; change Cluster.MaxUnavailable in stacks/production.go`,
 	}},
 	{name: "budget in dollars", base: "prod", change: func(s *Stack) { s.Budget.Monthly.Currency = "USD" }, want: []string{
-		`budget: the monthly limit 1500.00 USD is not in EUR, as the prices are; mend it in stacks/production.go`,
+		`budget: the monthly limit 1680.00 USD is not in EUR, as the prices are; mend it in stacks/production.go`,
 	}},
 	{name: "setup budget missing", base: "prod", change: func(s *Stack) { s.Budget.Setup = Money{} }, want: []string{
 		`budget: the setup limit 0.00 is not in EUR, as the prices are; mend it in stacks/production.go`,
@@ -136,8 +136,8 @@ var brokenStacks = []broken{
 	{name: "budget negative", base: "prod", change: func(s *Stack) { s.Budget.Monthly = EUR(-1, 0) }, want: []string{
 		`budget: the monthly limit -1.00 EUR is negative; mend it in stacks/production.go`,
 	}},
-	{name: "budget too small by a cent", base: "prod", change: func(s *Stack) { s.Budget.Monthly = EUR(1345, 37) }, want: []string{
-		`budget: the nodes cost 1345.38 EUR a month, and 1345.37 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+	{name: "budget too small by a cent", base: "prod", change: func(s *Stack) { s.Budget.Monthly = EUR(1521, 37) }, want: []string{
+		`budget: nodes and database cost 1521.38 EUR a month, and 1521.37 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 	}},
 	{name: "setup budget too small", base: "prod", change: func(s *Stack) { s.Budget.Setup = EUR(1000, 0) }, want: []string{
 		`budget: ordering the nodes costs 1175.91 EUR once, and 1000.00 EUR are allowed; remove nodes or raise Budget.Setup in stacks/production.go`,
@@ -145,7 +145,7 @@ var brokenStacks = []broken{
 	{name: "two workers more than the budget", base: "prod", change: func(s *Stack) {
 		s.Nodes = append(s.Nodes, worker("gra-worker-4", 14, "gra"), worker("rbx-worker-4", 24, "rbx"))
 	}, want: []string{
-		`budget: the nodes cost 1645.36 EUR a month, and 1500.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+		`budget: nodes and database cost 1821.36 EUR a month, and 1680.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 		`budget: ordering the nodes costs 1475.89 EUR once, and 1350.00 EUR are allowed; remove nodes or raise Budget.Setup in stacks/production.go`,
 	}},
 	{name: "retired nodes are paid, too", base: "prod", change: func(s *Stack) {
@@ -155,7 +155,7 @@ var brokenStacks = []broken{
 		m.Retired = true
 		s.Nodes = append(s.Nodes, n, m)
 	}, want: []string{
-		`budget: the nodes cost 1645.36 EUR a month, and 1500.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
+		`budget: nodes and database cost 1821.36 EUR a month, and 1680.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 		`budget: ordering the nodes costs 1475.89 EUR once, and 1350.00 EUR are allowed; remove nodes or raise Budget.Setup in stacks/production.go`,
 	}},
 }

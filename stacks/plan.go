@@ -244,6 +244,11 @@ func (s Stack) totals() (monthly, setup Money, err error) {
 			return Money{}, Money{}, fmt.Errorf("node %s: %w", n.Name, err)
 		}
 	}
+	if s.Database.Engine != "" {
+		if monthly, err = monthly.Add(s.Database.Monthly); err != nil {
+			return Money{}, Money{}, fmt.Errorf("database: %w", err)
+		}
+	}
 	return monthly, setup, nil
 }
 

@@ -56,7 +56,7 @@ func TestProductionPlan(t *testing.T) {
 		"cluster DNS":   {p.ClusterDNS, "10.82.0.10"},
 		"data services": {p.DataServices, "[{{pulsar 6650} [10.80.0.41]} {{pinot 8099} [10.80.0.51]} {{metrics 8428} [10.80.0.52]}]"},
 		"records":       {p.Records, "[{{pictures.havre.example edge true 0s} pictures [gra-worker-1 gra-worker-2 rbx-worker-1 rbx-worker-2]}]"},
-		"a month":       {p.Monthly, "1345.38 EUR"},
+		"a month":       {p.Monthly, "1521.38 EUR"},
 		"once":          {p.Setup, "1175.91 EUR"},
 	} {
 		if got := fmt.Sprint(pair[0]); got != pair[1] {
@@ -125,8 +125,8 @@ func TestRetiredNodes(t *testing.T) {
 			t.Errorf("the retired node is among the %s", what)
 		}
 	}
-	if !strings.Contains(planNames(p.Nodes), "gra-worker-1") || p.Monthly != EUR(1495, 37) {
-		t.Errorf("nodes %s cost %s, wanted the retired one among them and 1495.37 EUR", planNames(p.Nodes), p.Monthly)
+	if !strings.Contains(planNames(p.Nodes), "gra-worker-1") || p.Monthly != EUR(1671, 37) {
+		t.Errorf("nodes %s cost %s, wanted the retired one among them and 1671.37 EUR", planNames(p.Nodes), p.Monthly)
 	}
 	if got, want := fmt.Sprint(p.Records[0].Nodes), "[gra-worker-2 gra-worker-4 rbx-worker-1 rbx-worker-2]"; got != want {
 		t.Errorf("the record has %s, wanted %s", got, want)

@@ -16,7 +16,7 @@ type Stack struct {
 	// certificate authority, no database.
 	Sandbox bool
 	Account Account
-	// Budget bounds what the servers of the description may cost.
+	// Budget bounds what the servers and the database of the description may cost.
 	Budget         Budget
 	Sites          []Site
 	Nodes          []Node
@@ -41,9 +41,9 @@ type Account struct {
 	Subsidiary string
 }
 
-// Budget bounds the sum over all nodes, retired ones included, because those are still paid. Tax is not in it, nor is the managed database.
+// Budget bounds the sum over all nodes, retired ones included, because those are still paid, and the managed database. Tax is not in it.
 type Budget struct {
-	// Monthly is the most that all nodes may cost in a month.
+	// Monthly is the most that all nodes and the database may cost in a month.
 	Monthly Money
 	// Setup is the most that ordering all nodes anew may cost once.
 	Setup Money
@@ -357,8 +357,39 @@ type Database struct {
 	Engine string
 	// Version is the major version: "17".
 	Version string
+	// Project is the id of the Public Cloud project at OVH, 32 hexadecimal digits. A fork stands in the project of what it forks.
+	Project string
+	// Region is OVH's: "GRA".
+	Region string
+	// Plan is "essential", "production" or "advanced", Flavor the size of a node ("b3-8"). Nodes is what the plan has: 1, 2 or 3.
+	Plan   string
+	Flavor string
+	Nodes  int
+	// Monthly is the price of all nodes for a month, without tax; it is billed by the hour. A price above it is refused at preview.
+	Monthly Money
+	// Name is the database that pods connect to, User the user as which they do. User must own the tables, because it scrubs those of a fork.
+	Name string
+	User string
 	// ForkOf names the stack whose latest backup this one starts from, scrubbed; empty for a database of its own.
 	ForkOf string
+	// Generation of a fork is 1 at first. Raising it forks and scrubs anew; what was changed in the copy is lost.
+	Generation int
+	// Scrubber is the public address of the machine that runs `pulumi up` for a fork. Nobody else may connect before the copy is scrubbed.
+	Scrubber netip.Addr
+	// Scrub says what of the data is personal and what a fork gets in its place. It is described where the data is; only forks are ever scrubbed.
+	Scrub []ScrubRule
+}
+
+// ScrubRule replaces one column, or empties one table, in every fork.
+type ScrubRule struct {
+	// Name is the column, table.column, or for the action truncate the table. Columns that look personal by name or type and have no rule are refused.
+	Name string
+	// Action is keep, truncate, null, fixed, year, hash, name, email, phone, address or ip; see components/ovh/scrub.
+	Action string
+	// Value is for fixed.
+	Value string
+	// Why is for whoever audits: what the data is, or for keep why it is not personal.
+	Why string
 }
 
 // DNS is the zone at Cloudflare.

@@ -31,6 +31,15 @@ func stagingDifferences() []Difference {
 		{Path: "Render.MaxReplicas", Why: "as many as one worker holds, should the other site be lost", Apply: func(s *Stack) { s.Render.MaxReplicas = 4 }},
 		{Path: "Render.PeakPerSecond", Why: "a third of production's peak on a third of its workers", Apply: func(s *Stack) { s.Render.PeakPerSecond = 1000 }},
 		{Path: "Database.ForkOf", Why: "a scrubbed copy of production's data", Apply: func(s *Stack) { s.Database.ForkOf = "prod" }},
+		{Path: "Database.Generation", Why: "counts the copies: raise it for a new one", Apply: func(s *Stack) { s.Database.Generation = 1 }},
+		{Path: "Database.Scrubber", Why: "who alone may connect while the copy is scrubbed: the runner of staging's deployments", Apply: func(s *Stack) {
+			// An address of RFC 5737, nobody's: put the fixed public address of the company's own runner here.
+			s.Database.Scrubber = netip.MustParseAddr("192.0.2.10")
+		}},
+		{Path: "Database.Plan", Why: "nobody waits for staging's second node", Apply: func(s *Stack) { s.Database.Plan = "essential" }},
+		{Path: "Database.Flavor", Why: "goes with the plan", Apply: func(s *Stack) { s.Database.Flavor = "db1-7" }},
+		{Path: "Database.Nodes", Why: "goes with the plan", Apply: func(s *Stack) { s.Database.Nodes = 1 }},
+		{Path: "Database.Monthly", Why: "goes with the plan", Apply: func(s *Stack) { s.Database.Monthly = EUR(71, 0) }},
 		{Path: "DNS", Why: "a zone of its own, so that its token cannot touch production's names", Apply: func(s *Stack) {
 			s.DNS.Zone, s.DNS.ZoneID = "havre-staging.example", "d0694d167dd126d12b3c9eeee2a4ca97"
 			s.DNS.Records = []Record{{Name: "pictures.havre-staging.example", Role: RoleEdge, Proxied: true}}

@@ -17,6 +17,8 @@ var (
 	majorSyntax     = regexp.MustCompile(`^[1-9][0-9]*$`)
 	emailSyntax     = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
 	zoneIDSyntax    = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	projectSyntax   = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	sqlSyntax       = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 	timeZoneSyntax  = regexp.MustCompile(`^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+0-9-]*)+$`)
 )
 

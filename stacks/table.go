@@ -28,6 +28,13 @@ func Table(s Stack) string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "\na month  %s of %s allowed\nonce     %s of %s allowed\n", monthly, s.Budget.Monthly, setup, s.Budget.Setup)
+	if db := s.Database; db.Engine != "" {
+		from := ""
+		if db.ForkOf != "" {
+			from = fmt.Sprintf(", copy %d of that of %s", db.Generation, db.ForkOf)
+		}
+		fmt.Fprintf(&b, "database %s %s, %s %d x %s in %s, %s a month%s\n", db.Engine, db.Version, db.Plan, db.Nodes, db.Flavor, db.Region, db.Monthly, from)
+	}
 	for _, loss := range s.siteLosses() {
 		fmt.Fprintf(&b, "without %s  %s cores for a peak of %s\n", loss.Site, cores(loss.Usable), cores(loss.Needed))
 	}

@@ -208,7 +208,7 @@ func (v *validation) budget() {
 		return
 	}
 	if monthly.MoreThan(budget.Monthly) {
-		v.wrong("budget: the nodes cost %s a month, and %s are allowed; remove nodes or raise Budget.Monthly", monthly, budget.Monthly)
+		v.wrong("budget: nodes and database cost %s a month, and %s are allowed; remove nodes or raise Budget.Monthly", monthly, budget.Monthly)
 	}
 	if setup.MoreThan(budget.Setup) {
 		v.wrong("budget: ordering the nodes costs %s once, and %s are allowed; remove nodes or raise Budget.Setup", setup, budget.Setup)

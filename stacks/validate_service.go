@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -140,8 +141,8 @@ func (v *validation) database() {
 		if !v.stack.Sandbox {
 			v.wrong("database: none, and only a sandbox may go without; set Database.Engine to postgresql")
 		}
-		if db != (Database{}) {
-			v.wrong("database: version %q and fork of %q without an engine; set Database.Engine to postgresql or clear them", db.Version, db.ForkOf)
+		if !reflect.ValueOf(db).IsZero() {
+			v.wrong("database: version %q and fork of %q without an engine; set Database.Engine to postgresql or clear Database", db.Version, db.ForkOf)
 		}
 		return
 	}
@@ -151,12 +152,44 @@ func (v *validation) database() {
 	if !majorSyntax.MatchString(db.Version) {
 		v.wrong("database: version %q is not a major version like 17; set Database.Version", db.Version)
 	}
+	if !projectSyntax.MatchString(db.Project) {
+		v.wrong("database: project %q is not 32 hexadecimal digits; set Database.Project to what OVH's manager shows", db.Project)
+	}
+	if db.Region == "" || db.Plan == "" || db.Flavor == "" || db.Nodes < 1 {
+		v.wrong("database: region %q, plan %q, flavor %q and %d nodes do not say what to order; set all four of Database, like GRA, production, b3-8 and 2", db.Region, db.Plan, db.Flavor, db.Nodes)
+	}
+	if db.Monthly.Currency != currency || db.Monthly.Units <= 0 {
+		v.wrong("database: %s a month is not a price in %s; set Database.Monthly", db.Monthly, currency)
+	}
+	if !sqlSyntax.MatchString(db.Name) || !sqlSyntax.MatchString(db.User) {
+		v.wrong("database: name %q and user %q must be lower-case letters, digits and _; set Database.Name and Database.User", db.Name, db.User)
+	}
+	v.fork()
+}
+
+// fork checks how a database is copied. What the rules say is checked where they are known, by the component.
+func (v *validation) fork() {
+	db := v.stack.Database
 	switch {
 	case db.ForkOf == "":
+		if db.Generation != 0 || db.Scrubber.IsValid() {
+			v.wrong("database: generation %d and scrubber %s are for a fork only; clear both, or set Database.ForkOf", db.Generation, db.Scrubber)
+		}
+		return
 	case db.ForkOf == v.stack.Name:
 		v.wrong("database: a fork of the stack's own, %s; clear Database.ForkOf or name another stack", db.ForkOf)
+		return
 	case !slices.Contains(Names(), db.ForkOf):
 		v.wrong("database: a fork of stack %q, which is not described; wanted one of %s: mend Database.ForkOf", db.ForkOf, strings.Join(Names(), ", "))
+	}
+	if db.Generation < 1 {
+		v.wrong("database: generation %d of a fork is below 1; set Database.Generation, and raise it to fork anew", db.Generation)
+	}
+	if !db.Scrubber.Is4() {
+		v.wrong("database: scrubber %s is not an IPv4 address; set Database.Scrubber to that of the machine that runs pulumi up", db.Scrubber)
+	}
+	if len(db.Scrub) == 0 {
+		v.wrong("database: a fork without rules would be production's data in another place; describe what is personal in Database.Scrub")
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	Render              = "havre:render:Render"
 	DNSZone             = "havre:dns:Zone"
 	DNSHost             = "havre:dns:Host"
+	Database            = "havre:database:Database"
 	AddonsCoreDNS       = "havre:addons:CoreDNS"
 	AddonsKubeProxy     = "havre:addons:KubeProxy"
 	AddonsMetricsServer = "havre:addons:MetricsServer"

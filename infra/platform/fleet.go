@@ -38,6 +38,16 @@ func buildBudget(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceO
 		}
 		args.Nodes = append(args.Nodes, line)
 	}
+	if db := plan.Stack.Database; db.Engine != "" {
+		line := sdk.BudgetNode{
+			Name: "database", Kind: "database", PlanCode: db.Plan, Datacenter: db.Region, Database: &sdk.DatabaseOffer{Project: db.Project, Version: db.Version, Flavor: db.Flavor, Nodes: db.Nodes},
+		}
+		if plan.Stack.Sandbox || db.ForkOf != "" { // a copy may be taken away at any time
+			yes := true
+			line.Disposable = &yes
+		}
+		args.Nodes = append(args.Nodes, line)
+	}
 	return sdk.NewBudget(ctx, "fleet-budget", args, opts...)
 }
 

@@ -91,6 +91,17 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 		Handle("ovhmetal:index:Budget", hosttest.Handler{Required: []string{"limit", "nodes"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
 			return resource.NewPropertyMapFromMap(map[string]any{"before": "0.00", "monthly": "1.00", "monthlyWithTax": "1.20", "setup": "0.00", "currency": "EUR"})
 		}}).
+		Handle("ovhmetal:index:Database", hosttest.Handler{Required: []string{"project", "plan", "engineVersion", "flavor", "nodes", "region"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"serviceId": "unscrubbed", "host": "db.example", "port": 20184, "authority": "PEM", "monthlyPrice": "1.00", "currency": "EUR"})
+		}}).
+		Handle("ovhmetal:index:DatabaseScrub", hosttest.Handler{Required: []string{"serviceId", "scrubber", "rules"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"scrubbedId": "scrubbed"})
+		}}).
+		Handle("ovhmetal:index:DatabaseUser", hosttest.Handler{Required: []string{"serviceId", "username"}, Outputs: func(hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{"password": "NEVER-IN-CLEAR"})
+		}}).
+		Handle("ovhmetal:index:LogicalDatabase", hosttest.Handler{Required: []string{"serviceId", "database"}}).
+		Handle("ovhmetal:index:DatabaseAccess", hosttest.Handler{Required: []string{"serviceId", "addresses"}}).
 		Handle("pulumi:providers:kubernetes", hosttest.Handler{Required: []string{"kubeconfig"}}).
 		Handle("pulumi:providers:ovhmetal", hosttest.Handler{}).
 		Handle("kubernetes:*", hosttest.Handler{}).
@@ -155,6 +166,12 @@ func TestStagingIsProduction(t *testing.T) {
 			urns[name] = append(urns[name], strings.Replace(urn, "urn:pulumi:"+name+"::", "urn:pulumi:STACK::", 1))
 		}
 	}
+	// Production's database is not scrubbed; that of staging, a copy, is.
+	scrub := slices.IndexFunc(urns["staging"], func(urn string) bool { return strings.HasSuffix(urn, "$ovhmetal:index:DatabaseScrub::database-scrub") })
+	if scrub < 0 {
+		t.Fatal("staging's database is not scrubbed")
+	}
+	urns["staging"] = slices.Delete(urns["staging"], scrub, scrub+1)
 	kept := map[string]bool{}
 	for _, node := range described(t, "staging").Nodes {
 		kept[node.Name] = true

@@ -58,6 +58,9 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	if err != nil {
 		return nil, err
 	}
+	if err := buildDatabase(ctx, h, provider, service.Namespace); err != nil {
+		return nil, err
+	}
 	args := edge.Args{
 		Image:        settings.Images["caddy"],
 		NodeSelector: map[string]string{stacks.LabelEdge: ""},

@@ -117,6 +117,9 @@ type Render struct {
 	Host, PodsHost string
 	Port           int
 
+	// Namespace is there before anything else of the service: what its pods need goes in beside them.
+	Namespace pulumi.Resource
+
 	resources []pulumi.Resource
 }
 
@@ -296,6 +299,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
+	r.Namespace = namespace.Namespace
 	after := append([]pulumi.Resource{namespace.Namespace}, args.After...)
 	renderer := naming.Child(name, App)
 	r.Deployment, err = workload.NewDeployment(ctx, renderer, args.deployment(after), pulumi.Parent(r))

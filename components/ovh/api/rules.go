@@ -45,6 +45,10 @@ func Rules() []Rule {
 		{"PUT", "/vrack/*"},
 		{"POST", "/vrack/*/dedicatedServerInterface"},
 		{"DELETE", "/vrack/*/dedicatedServerInterface/*"},
+		{"GET", "/cloud/project/*/database/*"},
+		{"POST", "/cloud/project/*/database/postgresql*"},
+		{"PUT", "/cloud/project/*/database/postgresql/*"},
+		{"DELETE", "/cloud/project/*/database/postgresql/*"},
 		{"POST", "/iam/resource/*/tag"},
 		{"DELETE", "/iam/resource/*/tag/*"},
 	}

@@ -10,6 +10,7 @@ import (
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
 
+	"havre/components/ovh/api"
 	"havre/components/ovh/order"
 )
 
@@ -24,16 +25,42 @@ type BudgetArgs struct {
 
 // BudgetNode is one line of the bill.
 type BudgetNode struct {
-	Name        string   `pulumi:"name"`
-	Kind        string   `pulumi:"kind"` // dedicated or vps
-	PlanCode    string   `pulumi:"planCode"`
-	Product     *string  `pulumi:"product,optional"`
-	Datacenter  string   `pulumi:"datacenter"`
-	Options     []string `pulumi:"options,optional"`
-	Duration    *string  `pulumi:"duration,optional"`
-	PricingMode *string  `pulumi:"pricingMode,optional"`
-	Retired     *bool    `pulumi:"retired,optional"`
-	Disposable  *bool    `pulumi:"disposable,optional"`
+	Name        string         `pulumi:"name"`
+	Kind        string         `pulumi:"kind"` // dedicated, vps or database
+	PlanCode    string         `pulumi:"planCode"`
+	Product     *string        `pulumi:"product,optional"`
+	Datacenter  string         `pulumi:"datacenter"`
+	Options     []string       `pulumi:"options,optional"`
+	Duration    *string        `pulumi:"duration,optional"`
+	PricingMode *string        `pulumi:"pricingMode,optional"`
+	Retired     *bool          `pulumi:"retired,optional"`
+	Disposable  *bool          `pulumi:"disposable,optional"`
+	Database    *DatabaseOffer `pulumi:"database,optional"`
+}
+
+// kindDatabase is a managed database, which no order of a cart buys.
+const kindDatabase = "database"
+
+// DatabaseOffer is what of a managed database makes its price.
+type DatabaseOffer struct {
+	Project string `pulumi:"project"`
+	Version string `pulumi:"engineVersion"`
+	Flavor  string `pulumi:"flavor"`
+	Nodes   int    `pulumi:"nodes"`
+	DiskGB  *int   `pulumi:"diskGB,optional"`
+}
+
+// offer prices one line of the bill. Of a database the plan code is its plan and the data centre its region.
+func (n BudgetNode) offer(ctx context.Context, c *api.Client) (offer, error) {
+	if n.Kind != kindDatabase {
+		return priceOf(ctx, c, order.Kind(n.Kind), ServiceArgs{
+			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
+		})
+	}
+	q, tax, err := databaseQuote(ctx, c, DatabaseArgs{
+		Project: n.Database.Project, Plan: n.PlanCode, Region: n.Datacenter, Version: n.Database.Version, Flavor: n.Database.Flavor, Nodes: n.Database.Nodes, DiskGB: n.Database.DiskGB,
+	})
+	return offer{quote: q, tax: tax}, err
 }
 
 // BudgetState is the bill. A node keeps the price at which it was first counted: catalogues change, contracts do not.
@@ -75,8 +102,11 @@ func (*Budget) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResp
 	}
 	seen := map[string]bool{}
 	for _, n := range args.Nodes {
-		if !order.Kind(n.Kind).Traits().Machine {
-			fail("nodes", "%s: kind %q is neither dedicated nor vps; set one of them", n.Name, n.Kind)
+		if n.Kind != kindDatabase && !order.Kind(n.Kind).Traits().Machine {
+			fail("nodes", "%s: kind %q is neither dedicated nor vps nor database; set one of them", n.Name, n.Kind)
+		}
+		if (n.Kind == kindDatabase) != (n.Database != nil) {
+			fail("nodes", "%s: kind %q and what belongs to a database go together; set both or none", n.Name, n.Kind)
 		}
 		if n.Name == "" || seen[n.Name] {
 			fail("nodes", "name %q is empty or there twice; give every node its own", n.Name)
@@ -96,7 +126,13 @@ func (*Budget) Diff(ctx context.Context, r infer.DiffRequest[BudgetArgs, BudgetS
 	is := byNode(r.Inputs.Nodes)
 	var errs []error
 	for _, n := range r.State.Nodes {
-		if _, stays := is[n.Name]; !stays && !truth(n.Retired) && !truth(n.Disposable) {
+		_, stays := is[n.Name]
+		if stays || truth(n.Retired) || truth(n.Disposable) {
+			continue
+		}
+		if n.Kind == kindDatabase {
+			errs = append(errs, fmt.Errorf("%s is not in the stack any more, but it was never given up, and its backups would end with it: put it back", n.Name))
+		} else {
 			errs = append(errs, fmt.Errorf("node %s is not in the stack any more, but its server was never given up: put its line back, retired, and run, which drains it and takes it out of the cluster; "+
 				"then remove the line and run again. A node that was only renamed gets its old name back: its name is its identity", n.Name))
 		}
@@ -119,6 +155,9 @@ func byNode(list []BudgetNode) map[string]string {
 	out := map[string]string{}
 	for _, n := range list {
 		out[n.Name] = strings.Join([]string{n.Kind, n.PlanCode, deref(n.Product, ""), n.Datacenter, joined(n.Options), deref(n.Duration, ""), deref(n.PricingMode, "")}, " ")
+		if d := n.Database; d != nil {
+			out[n.Name] += fmt.Sprintf(" %s %s %s %d %d", d.Project, d.Version, d.Flavor, d.Nodes, DatabaseArgs{DiskGB: d.DiskGB}.disk())
+		}
 	}
 	return out
 }
@@ -172,9 +211,7 @@ func tally(ctx context.Context, args BudgetArgs, old BudgetState) (BudgetState, 
 	var gone []string
 	var added news
 	for _, n := range args.Nodes {
-		o, err := priceOf(ctx, c, order.Kind(n.Kind), ServiceArgs{
-			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
-		})
+		o, err := n.offer(ctx, c)
 		agreed, known := old.Agreed[n.Name]
 		known = known && was[n.Name] == is[n.Name]
 		if err != nil && !known { // what is held already may not be sold any more

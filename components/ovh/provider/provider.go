@@ -166,6 +166,8 @@ func New(o Options) (p.Provider, error) {
 			infer.Resource(&Server{}), infer.Resource(&VPS{}), infer.Resource(&Installation{}), infer.Resource(&VPSInstallation{}),
 			infer.Resource(&SSHKey{}), infer.Resource(&Vrack{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
 			infer.Resource(&ReverseDNS{}), infer.Resource(&EdgeFirewall{}), infer.Resource(&Aggregation{}),
+			infer.Resource(&Database{}), infer.Resource(&DatabaseUser{}), infer.Resource(&LogicalDatabase{}), infer.Resource(&DatabaseAccess{}),
+			infer.Resource(&DatabaseScrub{}),
 		).
 		Build()
 	if err != nil {

@@ -52,6 +52,11 @@ func TestFaceMatchesSchema(t *testing.T) {
 		{sdk.ReverseDNSToken, sdk.ReverseDNSArgs{}, sdk.ReverseDNS{}},
 		{sdk.EdgeFirewallToken, sdk.EdgeFirewallArgs{}, sdk.EdgeFirewall{}},
 		{sdk.AggregationToken, sdk.AggregationArgs{}, sdk.Aggregation{}},
+		{sdk.DatabaseToken, sdk.DatabaseArgs{}, sdk.Database{}},
+		{sdk.DatabaseUserToken, sdk.DatabaseUserArgs{}, sdk.DatabaseUser{}},
+		{sdk.LogicalDatabaseToken, sdk.LogicalDatabaseArgs{}, sdk.LogicalDatabase{}},
+		{sdk.DatabaseAccessToken, sdk.DatabaseAccessArgs{}, sdk.DatabaseAccess{}},
+		{sdk.DatabaseScrubToken, sdk.DatabaseScrubArgs{}, sdk.DatabaseScrub{}},
 	} {
 		r, ok := schema.Resources[c.token]
 		if !ok {
@@ -77,6 +82,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 	}
 	for token, face := range map[string]any{
 		"PartitionArgs": sdk.Partition{}, "BudgetNode": sdk.BudgetNode{}, "FirewallRule": sdk.FirewallRule{},
+		"DatabaseOffer": sdk.DatabaseOffer{}, "ScrubRule": sdk.ScrubRule{},
 	} {
 		var have []string
 		for f := range schema.Types["ovhmetal:provider:"+token].Properties {

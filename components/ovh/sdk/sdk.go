@@ -350,7 +350,7 @@ func NewAggregation(ctx *pulumi.Context, name string, args *AggregationArgs, opt
 // BudgetNode is one line of a stack's bill: the same offer that the node's order has.
 type BudgetNode struct {
 	Name        string   `pulumi:"name"` // of the node; it keeps its agreed price under this name
-	Kind        string   `pulumi:"kind"` // "dedicated" or "vps"
+	Kind        string   `pulumi:"kind"` // "dedicated", "vps" or "database"
 	PlanCode    string   `pulumi:"planCode"`
 	Product     *string  `pulumi:"product"`
 	Datacenter  string   `pulumi:"datacenter"`
@@ -359,6 +359,8 @@ type BudgetNode struct {
 	PricingMode *string  `pulumi:"pricingMode"`
 	Retired     *bool    `pulumi:"retired"`    // as the order's: only then may the node leave the bill
 	Disposable  *bool    `pulumi:"disposable"` // as the order's
+
+	Database *DatabaseOffer `pulumi:"database"` // of kind "database", whose PlanCode is the plan and whose Datacenter is the region
 }
 
 // BudgetArgs is the whole of what a stack holds, and the most it may cost. Every order should depend on the Budget: a run that would pass it then ends with

@@ -18,6 +18,7 @@ import (
 	"havre/infra/resume"
 	"havre/infra/sandbox/bringup"
 	"havre/infra/sandbox/daemon"
+	"havre/infra/sandbox/postgres"
 	"havre/infra/sandbox/sandboxcmd"
 	"havre/infra/step"
 	"havre/infra/tools/toolscmd"
@@ -110,7 +111,11 @@ func machine() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return daemon.Preflight(command.Context(), daemon.Options{Root: ws.Root, Cache: ws.Cache, Progress: func(line string) { fmt.Fprintln(command.OutOrStdout(), line) }})
+			if err := daemon.Preflight(command.Context(), daemon.Options{Root: ws.Root, Cache: ws.Cache, Progress: func(line string) { fmt.Fprintln(command.OutOrStdout(), line) }}); err != nil {
+				return err
+			}
+			_, err = postgres.Fetch(command.Context(), ws.Cache)
+			return err
 		},
 	}
 }

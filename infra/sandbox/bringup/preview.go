@@ -12,18 +12,22 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"havre/components/naming"
+	"havre/components/ovh/order"
 	"havre/infra/sandbox/cloudflaresim"
 	"havre/infra/sandbox/ovhsim"
 	"havre/infra/step"
 	"havre/infra/workspace"
+	"havre/stacks"
 )
 
-// Preview shows what `pulumi up` would do with a stack on a new account, against simulators that this process runs for as long as it takes. It needs
+// Preview shows what `pulumi up` would do with a new stack, against simulators that this process runs for as long as it takes. It needs
 // no root, changes nothing but build/preview, and touches no other stack's state. Where the sandbox is up, stack local is previewed as it is.
 func Preview(ctx context.Context, ws workspace.Workspace, steps *step.Steps, stack string, flags ...string) error {
 	var kubernetes string
@@ -67,7 +71,7 @@ func previewNew(ctx context.Context, ws workspace.Workspace, stack string, repor
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("preview: %w", err)
 	}
-	simulators, stop, err := simulate(ctx, folder)
+	simulators, stop, err := simulate(ctx, folder, stack)
 	if err != nil {
 		return err
 	}
@@ -97,21 +101,24 @@ func emptyStack(ws workspace.Workspace, folder, stack string) (config string, er
 		return "", fmt.Errorf("preview: %w", err)
 	}
 	config = filepath.Join(folder, file)
-	stacks := filepath.Join(folder, "state", ".pulumi", "stacks", "havre")
+	kept := filepath.Join(folder, "state", ".pulumi", "stacks", "havre")
 	return config, errors.Join(
 		os.WriteFile(config, text, 0o600),
-		os.MkdirAll(stacks, 0o755),
+		os.MkdirAll(kept, 0o755),
 		os.WriteFile(filepath.Join(folder, "state", ".pulumi", "meta.yaml"), []byte("version: 1\n"), 0o644),
-		os.WriteFile(filepath.Join(stacks, stack+".json"), fmt.Appendf(nil, `{"version":3,"checkpoint":{"stack":"organization/havre/%s","latest":null}}`, stack), 0o600),
+		os.WriteFile(filepath.Join(kept, stack+".json"), fmt.Appendf(nil, `{"version":3,"checkpoint":{"stack":"organization/havre/%s","latest":null}}`, stack), 0o600),
 	)
 }
 
-// simulate runs both simulators on free ports of loopback until stop is called.
-func simulate(ctx context.Context, folder string) (workspace.Simulators, func(), error) {
+// simulate runs both simulators on free ports of loopback until stop is called. A stack whose database is a copy finds in its account what it copies.
+func simulate(ctx context.Context, folder, stack string) (workspace.Simulators, func(), error) {
 	none := func() {}
 	ovh, err := ovhsim.New(ovhsim.Options{Dir: filepath.Join(folder, "ovh"), Machines: ovhsim.NoMachines{}})
 	if err != nil {
 		return workspace.Simulators{}, none, err
+	}
+	if err := holdSource(ovh, stack); err != nil {
+		return workspace.Simulators{}, none, errors.Join(err, ovh.Close())
 	}
 	cloudflare, err := cloudflaresim.New(cloudflaresim.Options{Dir: filepath.Join(folder, "cloudflare"), Token: workspace.CloudflareToken})
 	if err != nil {
@@ -140,6 +147,32 @@ func simulate(ctx context.Context, folder string) (workspace.Simulators, func(),
 		return workspace.Simulators{}, none, err
 	}
 	return workspace.Simulators{OVH: "http://" + plain.Addr().String() + "/1.0", Cloudflare: secure.Addr().String(), Folder: folder}, stop, nil
+}
+
+// holdSource gives the account the database that a stack forks, with a backup: the preview is of a new stack in an account where the other stack already is.
+// A stack that is not described has nothing to fork; its program says so.
+func holdSource(ovh *ovhsim.Simulator, stack string) error {
+	if !slices.Contains(stacks.Names(), stack) {
+		return nil
+	}
+	fork, err := stacks.ByName(stack)
+	if err != nil || fork.Database.ForkOf == "" {
+		return err
+	}
+	source, err := stacks.ByName(fork.Database.ForkOf)
+	if err != nil {
+		return fmt.Errorf("preview: what the database of stack %s is a fork of: %w", stack, err)
+	}
+	db := source.Database
+	return ovh.HoldDatabase(ovhsim.HeldDatabase{
+		Description: databaseMark(source.Name), Plan: db.Plan, Version: db.Version, Flavor: db.Flavor, Region: db.Region, Nodes: db.Nodes,
+	})
+}
+
+// databaseMark is the description that a stack's run gives its database; it follows from the URN, as infra/platform registers it.
+func databaseMark(stack string) string {
+	name := naming.Child("database", "service")
+	return order.Mark("havre", stack, name, fmt.Sprintf("urn:pulumi:%s::havre::%s$ovhmetal:index:Database::%s", stack, naming.Database, name))
 }
 
 // systemBundle is where Debian keeps the certificates that a machine trusts.

@@ -98,7 +98,7 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 	if err := host.WriteJSON(filepath.Join(folder, settingsFile), settings, 0o600); err != nil {
 		return Settings{}, err
 	}
-	return settings, run(ctx, folder, Job{Tree: tree, Catalogue: catalogue}, o)
+	return settings, run(ctx, folder, Job{Tree: tree, Catalogue: catalogue, Cache: o.Cache}, o)
 }
 
 // run sees to it that a daemon of this build does this job.
@@ -262,6 +262,12 @@ func Stop(ctx context.Context, o Options) (did bool, err error) {
 				return true, err
 			}
 		}
+		if _, err := os.Lstat(databaseFolder); err == nil {
+			did = true
+			if err := os.RemoveAll(databaseFolder); err != nil {
+				return true, fmt.Errorf("sandbox: %w", err)
+			}
+		}
 	}
 	removed, err := removeFiles(folder)
 	return did || removed, err
@@ -323,6 +329,9 @@ func Leftovers(root string) ([]string, error) {
 	}
 	if Live(folder) {
 		left = append(left, "daemon of "+folder)
+	}
+	if _, err := os.Lstat(databaseFolder); err == nil {
+		left = append(left, databaseFolder)
 	}
 	disks, err := filepath.Glob(filepath.Join(folder, "hosts", "hv*"))
 	if err != nil {

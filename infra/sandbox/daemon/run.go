@@ -17,7 +17,9 @@ import (
 
 	"havre/infra/sandbox/artifacts"
 	"havre/infra/sandbox/host"
+	"havre/infra/sandbox/network"
 	"havre/infra/sandbox/ovhsim"
+	"havre/infra/sandbox/postgres"
 )
 
 // Service is something more that the daemon runs: the way into the mesh.
@@ -100,7 +102,7 @@ func Run(ctx context.Context, folder string, services ...Service) error {
 	}
 	removal, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	return errors.Join(err, manager.TearDown(removal))
+	return errors.Join(err, manager.TearDown(removal), os.RemoveAll(databaseFolder))
 }
 
 // lock makes sure that a folder has one daemon. The kernel frees it when the process ends, however it ends.
@@ -142,8 +144,10 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 	if err != nil {
 		return err
 	}
+	databases := postgres.New(postgres.Options{Folder: databaseFolder, Cache: job.Cache, Listen: network.Gateway})
+	defer databases.Close()
 	ovh, err := ovhsim.New(ovhsim.Options{
-		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Resolves: resolves,
+		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Databases: databases, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Resolves: resolves,
 		Logger: log.With("simulator", "ovh"),
 	})
 	if err != nil {

@@ -37,6 +37,10 @@ const (
 	cfFolder     = "cloudflare"
 )
 
+// databaseFolder holds the clusters behind managed databases, and Debian's PostgreSQL where the machine has none. It is no folder of the checkout, because
+// PostgreSQL runs as nobody, who may not be able to enter one; and it is gone with the machine's next start, as the hosts' processes are.
+const databaseFolder = "/run/havre-databases"
+
 // Folder is the sandbox's folder in a checkout.
 func Folder(root string) string { return filepath.Join(root, "build", "local") }
 
@@ -54,6 +58,8 @@ type Job struct {
 	// Tree is the unpacked base file system.
 	Tree      string              `json:"tree"`
 	Catalogue artifacts.Catalogue `json:"catalogue"`
+	// Cache keeps what databases are made of.
+	Cache string `json:"cache"`
 }
 
 // Artifact is a binary of Settings.

@@ -119,6 +119,7 @@ func TestEveryAnswer(t *testing.T) {
 	o.machines(server)
 	o.vpsAndVrack()
 	o.leaving(server)
+	o.databases()
 
 	for _, r := range Routes() {
 		if !o.seen[r] {

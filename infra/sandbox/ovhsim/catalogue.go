@@ -91,6 +91,7 @@ func loadCatalogues(names ...string) map[string]*catalogue {
 		}
 		out[name] = c
 	}
+	out["cloud"] = cloudCatalogue()
 	return out
 }
 

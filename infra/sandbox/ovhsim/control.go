@@ -303,6 +303,8 @@ func (s *Simulator) ControlHandler() http.Handler {
 		}
 		return object{}, s.SetService(r.PathValue("name"), in.State)
 	})
+	handle("GET /databases", func(*http.Request) (any, error) { return s.Databases(), nil })
+	handle("POST /databases/{id}/backup", func(r *http.Request) (any, error) { return object{}, s.BackUpDatabase(r.PathValue("id")) })
 	handle("GET /requests", func(*http.Request) (any, error) { return s.Requests(), nil })
 	handle("GET /routes", func(*http.Request) (any, error) { return Routes(), nil })
 	handle("GET /faults", func(*http.Request) (any, error) { return s.Faults(), nil })
@@ -387,7 +389,7 @@ func (s *Simulator) controlDelays(r *http.Request) (any, error) {
 	d := s.delays
 	fields := map[string]*time.Duration{
 		"payment": &d.Payment, "checking": &d.Checking, "delivery": &d.Delivery, "vpsDelivery": &d.VPSDelivery, "followUp": &d.FollowUp, "task": &d.Task,
-		"activation": &d.Activation, "suspension": &d.Suspension,
+		"activation": &d.Activation, "suspension": &d.Suspension, "database": &d.Database,
 	}
 	for _, name := range sortedKeys(in) {
 		field, ok := fields[name]

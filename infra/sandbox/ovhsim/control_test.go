@@ -38,7 +38,7 @@ func TestControlAddress(t *testing.T) {
 		{"DELETE", "/faults", "", `{}`},
 		{"GET", "/faults", "", `[]`},
 		{"POST", "/delays", `{"delivery":"2s"}`, `"delivery":"2s"`},
-		{"POST", "/delays", `{"dlivery":"2s"}`, `delay\"dlivery\":wantedoneof[activationcheckingdeliveryfollowUppaymentsuspensiontaskvpsDelivery]`},
+		{"POST", "/delays", `{"dlivery":"2s"}`, `delay\"dlivery\":wantedoneof[activationcheckingdatabasedeliveryfollowUppaymentsuspensiontaskvpsDelivery]`},
 		{"POST", "/delays", `{"delivery":"soon"}`, `delaydelivery:\"soon\"isnodurationsuchas2s`},
 		{"POST", "/clock", `{"skew":"90s"}`, `"authTime":`},
 		{"POST", "/clock", `{"advance":"720h","skew":"0s"}`, `"now":`},

@@ -231,4 +231,5 @@ func (s *Simulator) resume() {
 			s.startWork(t)
 		}
 	}
+	s.resumeDatabases()
 }

@@ -16,6 +16,9 @@ func init() {
 		vrack               = "/vrack/{serviceName}"
 		firewall            = "/ip/{ip}/firewall/{ipOnFirewall}"
 		iam                 = "/v2/iam/resource/{resourceURN}"
+		databases           = "/cloud/project/{serviceName}/database"
+		postgresql          = databases + "/postgresql"
+		cluster             = postgresql + "/{clusterId}"
 	)
 	of := func(kind string, f func(*call, string) (any, error)) func(*call) (any, error) {
 		return func(c *call) (any, error) { return f(c, kind) }
@@ -155,6 +158,25 @@ func init() {
 		{post, firewall + "/rule", false, (*call).createRule},
 		{get, firewall + "/rule/{sequence}", false, (*call).getRule},
 		{del, firewall + "/rule/{sequence}", false, (*call).deleteRule},
+
+		{get, databases + "/availability", false, (*call).databaseAvailability},
+		{get, postgresql, false, (*call).listDatabaseServices},
+		{post, postgresql, false, (*call).createDatabaseService},
+		{get, cluster, false, (*call).getDatabaseService},
+		{put, cluster, false, (*call).putDatabaseService},
+		{del, cluster, false, (*call).deleteDatabaseService},
+		{get, cluster + "/certificates", false, (*call).databaseCertificates},
+		{get, cluster + "/backup", false, (*call).listBackups},
+		{get, cluster + "/backup/{backupId}", false, (*call).getBackup},
+		{get, cluster + "/user", false, (*call).listDatabaseUsers},
+		{post, cluster + "/user", false, (*call).createDatabaseUser},
+		{get, cluster + "/user/{userId}", false, (*call).getDatabaseUser},
+		{del, cluster + "/user/{userId}", false, (*call).deleteDatabaseUser},
+		{post, cluster + "/user/{userId}/credentials/reset", false, (*call).resetDatabaseUser},
+		{get, cluster + "/database", false, (*call).listLogical},
+		{post, cluster + "/database", false, (*call).createLogical},
+		{get, cluster + "/database/{databaseId}", false, (*call).getLogical},
+		{del, cluster + "/database/{databaseId}", false, (*call).deleteLogical},
 
 		{get, "/v2/iam/resource", false, (*call).listResources},
 		{get, iam, false, (*call).getResource},

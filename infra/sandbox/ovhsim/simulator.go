@@ -29,6 +29,7 @@ type Delays struct {
 	Task        time.Duration // before a task starts, and how long one takes that has no host to wait for
 	Activation  time.Duration // from delivery until a service's renewal can be changed; seen at OVH as "subscription is not active yet"
 	Suspension  time.Duration // between a service's end and its deletion; status 460 meanwhile
+	Database    time.Duration // of each state of a managed database before it is ready; about five minutes together at OVH. Its first backup comes as long after that
 }
 
 // DefaultDelays are quick, but long enough that every state can be seen.
@@ -36,6 +37,7 @@ func DefaultDelays() Delays {
 	return Delays{
 		Payment: 100 * time.Millisecond, Checking: 200 * time.Millisecond, Delivery: 700 * time.Millisecond, VPSDelivery: 500 * time.Millisecond,
 		FollowUp: 150 * time.Millisecond, Task: 100 * time.Millisecond, Activation: 300 * time.Millisecond,
+		Database: 300 * time.Millisecond,
 	}
 }
 
@@ -45,6 +47,8 @@ type Options struct {
 	Dir string
 	// Machines runs the hosts; nil is NoMachines.
 	Machines Machines
+	// Databases runs the clusters behind managed databases; nil is NoDatabases.
+	Databases Databases
 	// Clock gives the time; nil is time.Now.
 	Clock func() time.Time
 	// FirstAddress is the first public address given to a service; 198.51.100.11 when zero. The lowest free one is always taken next.
@@ -65,9 +69,10 @@ type Options struct {
 
 // Simulator is one account at OVH. Its methods may be called from many goroutines.
 type Simulator struct {
-	options  Options
-	machines Machines
-	log      *slog.Logger
+	options   Options
+	machines  Machines
+	databases Databases
+	log       *slog.Logger
 
 	mu         sync.Mutex
 	st         *state
@@ -97,6 +102,9 @@ func New(o Options) (*Simulator, error) {
 	if o.Machines == nil {
 		o.Machines = NoMachines{}
 	}
+	if o.Databases == nil {
+		o.Databases = NoDatabases{}
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -114,7 +122,7 @@ func New(o Options) (*Simulator, error) {
 		return nil, err
 	}
 	s := &Simulator{
-		options: o, machines: o.Machines, log: o.Logger, st: st, delays: o.Delays, endAtOnce: o.EndAtOnce, credential: fullCredential(),
+		options: o, machines: o.Machines, databases: o.Databases, log: o.Logger, st: st, delays: o.Delays, endAtOnce: o.EndAtOnce, credential: fullCredential(),
 		random: rand.New(rand.NewSource(o.Seed)), hosts: map[string]*sync.Mutex{}, installs: map[int64]context.CancelFunc{}, wake: make(chan struct{}, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -228,6 +236,9 @@ func (s *Simulator) settle() time.Time {
 				s.expire(v)
 				changed, again = true, true
 			}
+		}
+		if s.settleDatabases(due) {
+			changed, again = true, true
 		}
 	}
 	if changed {

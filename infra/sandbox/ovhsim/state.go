@@ -34,6 +34,7 @@ type state struct {
 	Skew      time.Duration       `json:"skew"`
 	SoldOut   map[string]bool     `json:"soldOut"`   // planCode@datacenter, or planCode@ for everywhere
 	PriceRise int                 `json:"priceRise"` // per cent over the catalogue
+	Databases map[string]*managed `json:"databases"` // by id
 	Removing  map[string]struct{} `json:"removing"`  // hosts whose service ended and that may still run
 }
 
@@ -242,6 +243,7 @@ func newState() *state {
 		Version: stateVersion, Sequence: 1000,
 		Carts: map[string]*cart{}, Orders: map[int64]*order{}, Services: map[int64]*service{}, Tasks: map[int64]*task{},
 		SSHKeys: map[string]string{}, SoldOut: map[string]bool{}, Removing: map[string]struct{}{},
+		Databases: map[string]*managed{},
 	}
 }
 

@@ -173,8 +173,13 @@ type declared struct {
 	inputs func(outputs map[string]resource.PropertyMap) resource.PropertyMap
 }
 
+// urn is in stack "test", or in the one that stands before the kind: "prod/Database".
 func (d declared) urn() string {
-	return fmt.Sprintf("urn:pulumi:test::havre::havre:ovh:Server$ovhmetal:index:%s::%s", d.kind, d.name)
+	stack, kind, named := strings.Cut(d.kind, "/")
+	if !named {
+		stack, kind = "test", d.kind
+	}
+	return fmt.Sprintf("urn:pulumi:%s::havre::havre:ovh:Server$ovhmetal:index:%s::%s", stack, kind, d.name)
 }
 
 // entry is what the state holds of a resource.
