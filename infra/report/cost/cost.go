@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"havre/infra/report/table"
 	"havre/stacks"
@@ -23,10 +24,10 @@ type Line struct {
 	Monthly, Setup       stacks.Money
 }
 
-// Bill is everything that a stack's servers cost.
+// Bill is everything that a stack's servers and its managed database cost.
 type Bill struct {
 	Stack string
-	// Nodes are in the order of their indexes, retired ones too: they are still paid.
+	// Nodes are in the order of their indexes, retired ones too: they are still paid. The managed database comes last and counts as no node.
 	Nodes []Line
 	// Sites, Kinds and Plans are sums, in the order in which their first node stands.
 	Sites, Kinds, Plans []Line
@@ -37,16 +38,24 @@ type Bill struct {
 // Of makes the bill of a plan. Sums of prices cannot fail any more once there is a plan.
 func Of(plan stacks.Plan) (Bill, error) {
 	b := Bill{Stack: plan.Stack.Name, Budget: plan.Stack.Budget, Total: Line{Name: "all"}}
+	var lines []Line
 	for _, node := range plan.Nodes {
-		line := Line{
+		lines = append(lines, Line{
 			Name: node.Name, Site: node.Site, Kind: string(node.Kind), PlanCode: node.Offer.PlanCode, Nodes: 1,
 			Monthly: node.Offer.Monthly, Setup: node.Offer.Setup,
-		}
+		})
+	}
+	if db := plan.Stack.Database; db.Engine != "" {
+		lines = append(lines, Line{
+			Name: "database", Site: strings.ToLower(db.Region), Kind: "database", PlanCode: db.Engine + " " + db.Plan + " " + db.Flavor, Monthly: db.Monthly, Setup: stacks.EUR(0, 0),
+		})
+	}
+	for _, line := range lines {
 		b.Nodes = append(b.Nodes, line)
 		for _, into := range []struct {
 			list *[]Line
 			key  string
-		}{{&b.Sites, node.Site}, {&b.Kinds, string(node.Kind)}, {&b.Plans, node.Offer.PlanCode}} {
+		}{{&b.Sites, line.Site}, {&b.Kinds, line.Kind}, {&b.Plans, line.PlanCode}} {
 			if err := add(into.list, into.key, line); err != nil {
 				return Bill{}, err
 			}
@@ -68,17 +77,17 @@ func add(list *[]Line, key string, line Line) error {
 }
 
 func (l *Line) add(other Line) error {
-	if l.Nodes == 0 {
+	if l.Monthly == (stacks.Money{}) {
 		l.Nodes, l.Monthly, l.Setup = other.Nodes, other.Monthly, other.Setup
 		return nil
 	}
 	monthly, err := l.Monthly.Add(other.Monthly)
 	if err != nil {
-		return fmt.Errorf("cost: node %s: %w", other.Name, err)
+		return fmt.Errorf("cost: %s: %w", other.Name, err)
 	}
 	setup, err := l.Setup.Add(other.Setup)
 	if err != nil {
-		return fmt.Errorf("cost: node %s: %w", other.Name, err)
+		return fmt.Errorf("cost: %s: %w", other.Name, err)
 	}
 	l.Nodes, l.Monthly, l.Setup = l.Nodes+other.Nodes, monthly, setup
 	return nil
@@ -113,7 +122,7 @@ func (b Bill) SumTable(by string, lines []Line) table.Table {
 
 // Sentence says what is left of the budget.
 func (b Bill) Sentence() string {
-	return fmt.Sprintf("%s EUR a month of %s EUR allowed (%s); once, were all of it ordered anew, %s EUR of %s EUR. Net of tax; the managed database and traffic are not in it.",
+	return fmt.Sprintf("%s EUR a month of %s EUR allowed (%s); once, were all of it ordered anew, %s EUR of %s EUR. Net of tax; traffic is not in it.",
 		b.Total.Monthly.Decimal(), b.Budget.Monthly.Decimal(), percent(Share(b.Total.Monthly, b.Budget.Monthly)), b.Total.Setup.Decimal(), b.Budget.Setup.Decimal())
 }
 
