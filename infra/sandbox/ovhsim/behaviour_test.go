@@ -417,6 +417,11 @@ func TestRenewal(t *testing.T) {
 	if books := b.sim.Books(); books.SpentWithoutTax != 3*8.49 || !books.Balanced {
 		t.Errorf("spent %v, wanted three months", books.SpentWithoutTax)
 	}
+	b.wait("removal of the ended host", func() bool { // its address is free when the host is gone, not when the service ends
+		b.sim.mu.Lock()
+		defer b.sim.mu.Unlock()
+		return len(b.sim.st.Removing) == 0
+	})
 	_, again := b.buy(small)
 	for _, v := range b.sim.Services() {
 		if v.Name == again && v.Address.String() != "198.51.100.12" {
