@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -295,7 +296,8 @@ func readInstallation(ctx context.Context, kind order.Kind, r infer.ReadRequest[
 	return resp, nil
 }
 
-// progress is what the tag says: "3" is installed, "3?555" is about to be installed when task 555 was the newest, "3!777" is being installed by task 777.
+// progress is what the tag says: "3" is installed; "3@555" is about to be installed, when task 555 was the newest; "3:777" is being installed by task 777. Both end
+// in "+2" when the disks held generation 2 before: an installation that never began leaves them as they are. Only characters that the tags of any vendor take.
 type progress struct {
 	installed  int
 	installing int
@@ -304,37 +306,41 @@ type progress struct {
 }
 
 func (g progress) String() string {
+	held := ""
+	if g.installed > 0 {
+		held = fmt.Sprintf("+%d", g.installed)
+	}
 	switch {
 	case g.task != 0:
-		return fmt.Sprintf("%d!%d", g.installing, g.task)
+		return fmt.Sprintf("%d:%d", g.installing, g.task) + held
 	case g.installing != 0:
-		return fmt.Sprintf("%d?%d", g.installing, g.before)
+		return fmt.Sprintf("%d@%d", g.installing, g.before) + held
 	}
 	return strconv.Itoa(g.installed)
 }
 
+var progressTag = regexp.MustCompile(`^(\d+)(?:([@:])(\d+)(?:\+(\d+))?)?$`)
+
+// parseProgress reads a tag; a text that is none says that nothing is installed.
 func parseProgress(tag string) (g progress) {
-	i := strings.IndexAny(tag, "?!")
-	if i < 0 {
-		i = len(tag)
-	}
-	n, err := strconv.Atoi(tag[:i])
-	if err != nil {
+	m := progressTag.FindStringSubmatch(tag)
+	if m == nil {
 		return g
 	}
-	if i == len(tag) {
-		g.installed = n
-		return g
+	number := func(i int) int64 {
+		n, err := strconv.ParseInt(m[i], 10, 64)
+		if err != nil {
+			return 0 // not there, or longer than any number of a task
+		}
+		return n
 	}
-	g.installing = n
-	id, err := strconv.ParseInt(tag[i+1:], 10, 64)
-	if err != nil {
-		return g
-	}
-	if tag[i] == '!' {
-		g.task = id
-	} else {
-		g.before = id
+	switch m[2] {
+	case "":
+		g.installed = int(number(1))
+	case ":":
+		g.installing, g.task, g.installed = int(number(1)), number(3), int(number(4))
+	default:
+		g.installing, g.before, g.installed = int(number(1)), number(3), int(number(4))
 	}
 	return g
 }
@@ -364,10 +370,19 @@ func install(ctx context.Context, kind order.Kind, s *InstallationState, known i
 		}
 		at.installed = known
 	}
+	if at.installing > s.Generation {
+		if at, err = rt.outlived(ctx, c, kind, service, s, at); err != nil {
+			return false, err
+		}
+	}
 	installed := at.installed
+	if at.installing > s.Generation {
+		rt.log(ctx, "%s is being installed with generation %d already: that one is followed, nothing is wiped again", s.ServiceName, at.installing)
+		s.Generation = at.installing
+	}
 	if installed < s.Generation {
 		if at.installing != s.Generation {
-			at = progress{}
+			at = progress{installed: installed}
 		}
 		if err := rt.wipe(ctx, c, kind, service, s, at, deadline); err != nil {
 			return true, err
@@ -382,7 +397,7 @@ func install(ctx context.Context, kind order.Kind, s *InstallationState, known i
 	if s.HostKey, err = rt.pin(ctx, service); err != nil {
 		return true, err
 	}
-	if installed < s.Generation || !marked {
+	if tag != strconv.Itoa(s.Generation) {
 		// The fingerprint is written before the generation: an adoption must never find a host without its pin.
 		if err := c.Tag(ctx, service.IAM.URN, TagHostKey, fingerprint(s.HostKey)); err != nil {
 			return true, err
@@ -400,6 +415,24 @@ func fingerprint(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// outlived looks at an installation of a higher generation than the stack asks for now: the stack went back, or its state was lost, after a run that was cut off. What began
+// is gone on with. What never began is taken back, so that the disks are what they were.
+func (rt *runtime) outlived(ctx context.Context, c *api.Client, kind order.Kind, service api.Service, s *InstallationState, at progress) (progress, error) {
+	if at.task != 0 {
+		return at, nil
+	}
+	newest, err := c.NewestTask(ctx, kind, s.ServiceName, kind.Traits().Tasks.Install)
+	if err != nil {
+		return at, err
+	}
+	if newest > at.before {
+		at.task = newest
+		return at, nil
+	}
+	at = progress{installed: at.installed}
+	return at, c.Tag(ctx, service.IAM.URN, TagGeneration, at.String())
+}
+
 // wipe starts the installation unless an earlier run did, and waits for its end.
 func (rt *runtime) wipe(ctx context.Context, c *api.Client, kind order.Kind, service api.Service, s *InstallationState, at progress, deadline time.Time) error {
 	task := at.task
@@ -409,7 +442,7 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, kind order.Kind, ser
 			return err
 		}
 		// With its number written down, a run that comes later follows this task instead of starting another.
-		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, progress{installing: s.Generation, task: task}.String()); err != nil {
+		if err := c.Tag(ctx, service.IAM.URN, TagGeneration, progress{installed: at.installed, installing: s.Generation, task: task}.String()); err != nil {
 			return err
 		}
 	}
@@ -424,7 +457,7 @@ func (rt *runtime) wipe(ctx context.Context, c *api.Client, kind order.Kind, ser
 			return nil
 		case !t.Running():
 			_, failure, _ := c.InstallProgress(ctx, s.ServiceName)
-			// The number is taken back, so that the next run starts a new installation.
+			// The number is taken back, so that the next run starts a new installation. What the disks held is gone.
 			err := c.Tag(ctx, service.IAM.URN, TagGeneration, progress{installing: s.Generation, before: task}.String())
 			return errors.Join(fmt.Errorf("installation of %s ended as %s: %s %s; run again to install it anew", s.ServiceName, t.Status, t.Comment, failure), err)
 		}
@@ -460,7 +493,7 @@ func (rt *runtime) start(ctx context.Context, c *api.Client, kind order.Kind, se
 			return 0, err
 		}
 		if len(running) == 0 {
-			at = progress{installing: s.Generation, before: newest}
+			at.installing, at.before = s.Generation, newest
 			break
 		}
 		rt.status(ctx, "%s is busy with %s, waiting", s.ServiceName, running[0].Function)
@@ -511,8 +544,8 @@ func (rt *runtime) pin(ctx context.Context, service api.Service) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("host key of %s at %s: %w; see whether its sshd answers, then run again", service.Name, service.Address, err)
 	}
-	installed := parseProgress(service.IAM.Tags[TagGeneration]).installed
-	if want := service.IAM.Tags[TagHostKey]; want != "" && installed > 0 && want != fingerprint(key) {
+	at := parseProgress(service.IAM.Tags[TagGeneration])
+	if want := service.IAM.Tags[TagHostKey]; want != "" && at.installed > 0 && at.installing == 0 && want != fingerprint(key) {
 		return "", fmt.Errorf("%s at %s shows a host key that is not the one it had after its installation: somebody may stand in between; compare it in OVH's console before taking the tag %s off",
 			service.Name, service.Address, TagHostKey)
 	}

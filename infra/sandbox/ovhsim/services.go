@@ -3,6 +3,7 @@ package ovhsim
 import (
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -335,6 +336,9 @@ func (c *call) getResource() (any, error) {
 	return c.renderResource(v), nil
 }
 
+// tagText is what tags are made of. OVH does not write its limits down; these are the characters that every vendor's tags take.
+var tagText = regexp.MustCompile(`^[A-Za-z0-9_.:/=+@-]+$`)
+
 // addTag sets a tag; one that was there gets the new value.
 func (c *call) addTag() (any, error) {
 	v, err := c.resource()
@@ -345,7 +349,7 @@ func (c *call) addTag() (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if in.Key == "" || strings.HasPrefix(in.Key, "ovh:") || len(in.Key) > 128 || len(in.Value) > 256 {
+	if in.Key == "" || strings.HasPrefix(in.Key, "ovh:") || !tagText.MatchString(in.Key) || len(in.Key) > 128 || len(in.Value) > 256 || in.Value != "" && !tagText.MatchString(in.Value) {
 		return nil, badRequest("Client::BadRequest", "Invalid tag %s", in.Key)
 	}
 	v.Tags[in.Key] = in.Value
