@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,17 +161,21 @@ func (c *Cache) Key(ctx context.Context, tool Tool) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:24], nil
 }
 
-// moduleFiles returns the files of a tool's module that decide its bytes: go.mod, go.sum and Go code, sorted.
+// moduleFiles returns the files of a tool's module that decide its bytes: go.mod, go.sum and Go code in all its folders, tests aside; sorted, with slashes.
 func moduleFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			names = append(names, filepath.ToSlash(name))
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if e.Name() == "go.mod" || e.Name() == "go.sum" || strings.HasSuffix(e.Name(), ".go") {
-			names = append(names, e.Name())
-		}
 	}
 	sort.Strings(names)
 	for _, want := range []string{"go.mod", "go.sum"} {

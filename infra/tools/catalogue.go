@@ -53,7 +53,7 @@ var catalogue = []Tool{
 	etcd("etcdutl", "etcdutl", "restores a snapshot"),
 	{Name: "wireguard-go", Version: "v0.0.0-20260522210424-ecfc5a8d5446", Module: "wireguard-go", Package: "golang.zx2c4.com/wireguard", LinkerFlags: stripped, Use: "the mesh where the kernel has no WireGuard"},
 	{Name: "pulumi-resource-kubernetes", Version: "v4.23.0", Module: "pulumi-kubernetes", Package: ".", LinkerFlags: stripped, Use: "Pulumi's own Kubernetes plugin"},
-	{Name: "caddy", Version: "v2.11.9", Module: "caddy", Package: "github.com/caddyserver/caddy/v2/cmd/caddy", LinkerFlags: stripped, Use: "TLS and routing at the edge"},
+	{Name: "caddy", Version: "v2.11.9", Module: "caddy", Package: ".", LinkerFlags: stripped, Use: "TLS and routing at the edge"},
 	{Name: "coredns", Version: "v1.15.0", Module: "coredns", Package: "github.com/coredns/coredns", LinkerFlags: stripped, Use: "cluster DNS"},
 	{Name: "metrics-server", Version: "v0.9.0", Module: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server", LinkerFlags: stripped, Use: "the figures that autoscaling reads"},
 	{Name: "golangci-lint", Version: "v2.15.0", Module: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", LinkerFlags: stripped, Use: "make check"},
