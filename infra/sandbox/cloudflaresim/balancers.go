@@ -73,6 +73,14 @@ var (
 			if text(o, "name") == "" || len(list) == 0 {
 				return refuse(http.StatusBadRequest, 1002, "name and default_pools cannot be blank: validation failed")
 			}
+			if policy := text(o, "steering_policy"); !slices.Contains([]string{"", "off", "random"}, policy) {
+				return refuse(http.StatusBadRequest, 1002, "steering_policy %q is not one that this simulator knows: validation failed", policy)
+			}
+			for _, other := range c.s.st.Things["load_balancers"] {
+				if text(other, "name") == text(o, "name") && other["id"] != o["id"] {
+					return refuse(http.StatusBadRequest, 1002, "name: a load balancer with that name exists: validation failed")
+				}
+			}
 			for _, id := range append(slices.Clone(list), o["fallback_pool"]) {
 				if name, _ := id.(string); c.s.st.Things["pools"][name] == nil {
 					return refuse(http.StatusBadRequest, 1002, "pool %v: not found: validation failed", id)
@@ -158,4 +166,25 @@ func (c *call) put(kind *collection, held map[string]object, fixed, sent object)
 	}
 	held[text(o, "id")] = o
 	return answer{result: shown(o)}, nil
+}
+
+// poolHealth tells a pool's health from one place, as the simulator is.
+func (c *call) poolHealth(id string) (answer, error) {
+	pool := c.s.st.Things["pools"][id]
+	switch {
+	case pool == nil:
+		return answer{}, refuse(http.StatusNotFound, 1001, "object could not be found: not found")
+	case c.r.Method != http.MethodGet:
+		return answer{}, c.method()
+	}
+	list := []object{}
+	for _, origin := range origins(pool) {
+		reason := c.s.down(pool, origin)
+		told := object{"healthy": reason == "", "rtt": "10ms", "failure_reason": reason, "response_code": 0}
+		if reason == "" {
+			told["failure_reason"] = "No failures"
+		}
+		list = append(list, object{text(origin, "address"): told})
+	}
+	return answer{result: object{"pool_id": id, "pop_health": object{"Paris, FR": object{"healthy": len(c.s.healthyOrigins(pool)) > 0, "origins": list}}}}, nil
 }

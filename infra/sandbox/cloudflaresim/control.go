@@ -105,6 +105,22 @@ func (s *Simulator) ControlHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { reply(w, object{"status": "ok"}) })
 	mux.HandleFunc("GET /records", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Records()) })
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Requests()) })
+	mux.HandleFunc("GET /pools", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Health()) })
+	mux.HandleFunc("GET /answers/{name}", func(w http.ResponseWriter, r *http.Request) {
+		found, ok := s.Resolve(r.PathValue("name"))
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			reply(w, object{"error": "no such name"})
+			return
+		}
+		reply(w, found)
+	})
+	for method, out := range map[string]bool{"POST": true, "DELETE": false} {
+		mux.HandleFunc(method+" /drained/{address}", func(w http.ResponseWriter, r *http.Request) {
+			s.Drain(r.PathValue("address"), out)
+			reply(w, s.Health())
+		})
+	}
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.CAPEM()) })
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()

@@ -37,6 +37,8 @@ func invalid(code int, format string, args ...any) error {
 type answer struct {
 	result any
 	info   object
+	// empty is an answer without a body, 204.
+	empty bool
 }
 
 // call is one request; the simulator's lock is held.
@@ -100,6 +102,9 @@ func (s *Simulator) execute(r *http.Request, text []byte) (status int, ray strin
 
 // envelope wraps an answer or a refusal as Cloudflare does.
 func envelope(out answer, err error) (int, []byte) {
+	if err == nil && out.empty {
+		return http.StatusNoContent, nil
+	}
 	status := http.StatusOK
 	reply := object{"success": err == nil, "errors": []object{}, "messages": []object{}, "result": out.result}
 	if out.info != nil {
@@ -171,9 +176,14 @@ func (s *Simulator) answer(r *http.Request, path string, text []byte) (answer, e
 			return answer{}, err
 		}
 		return c.things(&balancers, at(1), at(3))
-	case at(0) == "accounts" && at(2) == "load_balancers" && len(c.path) <= 5:
+	case at(0) == "zones" && at(2) == "rulesets":
+		return c.rulesets(at(1))
+	case at(0) == "accounts" && at(2) == "load_balancers" && len(c.path) <= 5, at(0) == "accounts" && at(3) == "pools" && at(5) == "health" && len(c.path) == 6:
 		if at(1) != Account {
 			return answer{}, refuse(http.StatusForbidden, 10000, "Authentication error")
+		}
+		if at(5) == "health" {
+			return c.poolHealth(at(4))
 		}
 		if at(3) == "pools" {
 			return c.things(&pools, Account, at(4))

@@ -1,9 +1,10 @@
-// Package cloudflaresim is a stand-in for Cloudflare's API: zones, DNS records, load balancers with their pools and monitors, in Cloudflare's envelope and
-// with its error codes. What a reader would get wrong: it answers over TLS only, as Cloudflare's clients insist on it, with an authority of its own that
+// Package cloudflaresim is a stand-in for Cloudflare's API: zones, DNS records, load balancers with their pools and monitors, cache rules, in Cloudflare's
+// envelope and with its error codes. Pools are as healthy as their origins really are: its monitors look at them, and a name leads where Cloudflare would lead it (Resolve). What a reader would get wrong: it answers over TLS only, as Cloudflare's clients insist on it, with an authority of its own that
 // the caller must put into its trusted certificates (CAPEM).
 package cloudflaresim
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -40,6 +41,8 @@ type Options struct {
 	Names []string
 	// Clock gives the time; nil is time.Now.
 	Clock func() time.Time
+	// Probe looks at an origin for a monitor; nil is [Probe], over the network.
+	Probe func(context.Context, Check) error
 }
 
 // Simulator is one account at Cloudflare. Its methods may be called from many goroutines.
@@ -53,6 +56,10 @@ type Simulator struct {
 	faults   []*Fault
 	requests []Request
 	count    int64 // of requests since the start
+	// What the last checks found, by pool and address: why an origin is down, "" when it is not. It is not kept: a check finds it again.
+	health  map[string]string
+	drained map[string]bool
+	turns   int
 }
 
 // object is a JSON object as Cloudflare shows it. Things are kept that way, because a client must get back what it sent.
@@ -63,7 +70,7 @@ type state struct {
 	Sequence int64                        `json:"sequence"`
 	Zones    map[string]string            `json:"zones"`   // name by identity
 	Records  map[string]map[string]object `json:"records"` // by zone and identity
-	Things   map[string]map[string]object `json:"things"`  // pools, monitors and load balancers by collection and identity
+	Things   map[string]map[string]object `json:"things"`  // pools, monitors, load balancers and rulesets by collection and identity
 }
 
 // stateFile stands in Options.Dir.
@@ -83,6 +90,9 @@ func New(o Options) (*Simulator, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Probe == nil {
+		o.Probe = Probe
+	}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("simulator state: %w", err)
@@ -96,7 +106,7 @@ func New(o Options) (*Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Simulator{options: o, authority: a, leaf: leaf}
+	s := &Simulator{options: o, authority: a, leaf: leaf, health: map[string]string{}, drained: map[string]bool{}}
 	s.st, err = loadState(o.Dir)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,25 +18,41 @@ import (
 // systemBundle is where Debian keeps the certificates that a machine trusts.
 const systemBundle = "/etc/ssl/certs/ca-certificates.crt"
 
-// cloudflareEndpoint is the Cloudflare simulator over TLS. It writes the certificates to trust, the machine's own and the simulator's, for
-// SSL_CERT_FILE: what trusted the ones must go on trusting the others. The second result is what a resolver would say of its zones.
-func cloudflareEndpoint(folder string) (endpoint, func(name string) []netip.Addr, error) {
+// cloudflare is the Cloudflare simulator as the daemon runs it.
+type cloudflare struct {
+	// endpoints are its API over TLS and its control.
+	endpoints []endpoint
+	// resolves gives what a resolver would say of its zones, watch has its monitors look at the hosts until the context ends.
+	resolves func(name string) []netip.Addr
+	watch    func(context.Context)
+}
+
+// newCloudflare starts the simulator. It writes the certificates to trust, the machine's own and the simulator's, for SSL_CERT_FILE: what trusted the ones must go on
+// trusting the others.
+func newCloudflare(folder string) (cloudflare, error) {
 	simulator, err := cloudflaresim.New(cloudflaresim.Options{Dir: filepath.Join(folder, cfFolder), Token: workspace.CloudflareToken})
 	if err != nil {
-		return endpoint{}, nil, err
+		return cloudflare{}, err
 	}
 	bundle, err := os.ReadFile(systemBundle)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return endpoint{}, nil, fmt.Errorf("certificates: %w", err)
+		return cloudflare{}, fmt.Errorf("certificates: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, bundleFile), append(bundle, simulator.CAPEM()...), 0o644); err != nil {
-		return endpoint{}, nil, fmt.Errorf("certificates: %w", err)
+		return cloudflare{}, fmt.Errorf("certificates: %w", err)
 	}
 	config := simulator.TLSConfig()
-	return endpoint{
-		name: "Cloudflare simulator", address: cloudflareAddress, handler: simulator.Handler(),
-		tls: func(listener net.Listener) net.Listener { return tls.NewListener(listener, config) },
-	}, func(name string) []netip.Addr { return addresses(simulator.Records(), name) }, nil
+	return cloudflare{
+		endpoints: []endpoint{
+			{
+				name: "Cloudflare simulator", address: cloudflareAddress, handler: simulator.Handler(),
+				tls: func(listener net.Listener) net.Listener { return tls.NewListener(listener, config) },
+			},
+			{name: "Cloudflare simulator's control", address: cloudflareControlAddress, handler: simulator.ControlHandler()},
+		},
+		resolves: func(name string) []netip.Addr { return addresses(simulator.Records(), name) },
+		watch:    simulator.WatchOrigins,
+	}, nil
 }
 
 // addresses are those of a name's A records that no front door hides.

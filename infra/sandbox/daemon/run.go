@@ -33,6 +33,8 @@ const (
 	ovhAddress        = "127.0.0.1:19080"
 	ovhControlAddress = "127.0.0.1:19081"
 	cloudflareAddress = "127.0.0.1:19443"
+
+	cloudflareControlAddress = "127.0.0.1:19444"
 )
 
 // errHandOver is why a daemon ends that leaves its hosts to the next.
@@ -140,14 +142,14 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 	if err != nil {
 		return err
 	}
-	cloudflare, resolves, err := cloudflareEndpoint(folder)
+	names, err := newCloudflare(folder)
 	if err != nil {
 		return err
 	}
 	databases := postgres.New(postgres.Options{Folder: databaseFolder, Cache: job.Cache, Listen: network.Gateway})
 	defer databases.Close()
 	ovh, err := ovhsim.New(ovhsim.Options{
-		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Databases: databases, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Resolves: resolves,
+		Dir: filepath.Join(folder, ovhFolder), Machines: machines{manager}, Databases: databases, Delays: ovhsim.DefaultDelays(), EndAtOnce: true, Resolves: names.resolves,
 		Logger: log.With("simulator", "ovh"),
 	})
 	if err != nil {
@@ -158,9 +160,10 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 		{name: "artifact mirror", address: artifacts.Mirror.String(), handler: job.Catalogue.MirrorHandler()},
 		{name: "OVH simulator", address: ovhAddress, handler: ovh.Handler()},
 		{name: "OVH simulator's control", address: ovhControlAddress, handler: ovh.ControlHandler()},
-		cloudflare,
 	}
+	endpoints = append(endpoints, names.endpoints...)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { names.watch(ctx); return nil })
 	for _, endpoint := range endpoints {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", endpoint.address)
 		if err != nil {

@@ -67,6 +67,8 @@ func TestCloudflarePluginIsTheOfficialOne(t *testing.T) {
 		{"cloudflare:index/record:Record", cloudflare.RecordArgs{}, cloudflare.Record{}, cloudflarePackage},
 		{"cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", cloudflare.LoadBalancerMonitorArgs{}, cloudflare.LoadBalancerMonitor{}, cloudflarePackage},
 		{"cloudflare:index/loadBalancerPool:LoadBalancerPool", cloudflare.LoadBalancerPoolArgs{}, cloudflare.LoadBalancerPool{}, cloudflarePackage},
+		{"cloudflare:index/loadBalancer:LoadBalancer", cloudflare.LoadBalancerArgs{}, cloudflare.LoadBalancer{}, cloudflarePackage},
+		{"cloudflare:index/ruleset:Ruleset", cloudflare.RulesetArgs{}, cloudflare.Ruleset{}, cloudflarePackage},
 	} {
 		diffs, err := Differences(t.Context(), spec, r)
 		if err != nil {

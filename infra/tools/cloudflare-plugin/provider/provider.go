@@ -1,4 +1,4 @@
-// Package provider is the drop-in for the official `cloudflare` plugin: DNS records, and load balancers with their pools and monitors.
+// Package provider is the drop-in for the official `cloudflare` plugin: DNS records, load balancers with their pools and monitors, and cache rules.
 //
 // What one would get wrong: an account's record is the truth, so a read takes over what is there, and a record that is gone is an empty id, not an error.
 package provider
@@ -18,8 +18,8 @@ const (
 func New() (p.Provider, error) {
 	return infer.NewProviderBuilder().
 		WithDisplayName("Cloudflare").
-		WithDescription("DNS records and load balancers at Cloudflare: a drop-in for the official plugin where that cannot be had.").
+		WithDescription("DNS records, load balancers and cache rules at Cloudflare: a drop-in for the official plugin where that cannot be had.").
 		WithConfig(infer.Config(&Config{})).
-		WithResources(infer.Resource(&Record{}), infer.Resource(&LoadBalancerMonitor{}), infer.Resource(&LoadBalancerPool{})).
+		WithResources(infer.Resource(&Record{}), infer.Resource(&LoadBalancerMonitor{}), infer.Resource(&LoadBalancerPool{}), infer.Resource(&LoadBalancer{}), infer.Resource(&Ruleset{})).
 		Build()
 }

@@ -265,6 +265,185 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// life takes a resource through a preview, a refresh, an import, an update and its end.
+func life(t *testing.T, d *plugintest.Driver, r *plugintest.Resource, inputs resource.PropertyMap, name resource.PropertyKey, changed resource.PropertyValue, replaces resource.PropertyMap) {
+	t.Helper()
+	for _, refreshed := range []bool{false, true} {
+		if refreshed {
+			if there, err := r.Read(t.Context()); err != nil || !there {
+				t.Fatalf("refresh: %v, %v", there, err)
+			}
+		}
+		if got := r.Diff(inputs); got != "same" {
+			t.Errorf("%s, refreshed %v: %s; state %v", r.URN, refreshed, got, r.State)
+		}
+	}
+	imported := d.Resource(strings.Split(r.URN, "::")[2], "imported")
+	imported.ID = zone + "/" + r.ID
+	if there, err := imported.Read(t.Context()); err != nil || !there || imported.ID != r.ID {
+		t.Errorf("import: %v, %v", there, err)
+	}
+	if got := imported.Diff(inputs); got != "same" {
+		t.Errorf("imported %s: %s; state %v", r.URN, got, imported.State)
+	}
+	imported = d.Resource(strings.Split(r.URN, "::")[2], "imported")
+	imported.ID = "no-owner"
+	if _, err := imported.Read(t.Context()); err == nil || !strings.Contains(err.Error(), `the id is "no-owner"; wanted zone/id, both as the API's identifiers`) {
+		t.Errorf("import without the zone: %v", err)
+	}
+	for key, v := range replaces {
+		moved := inputs.Copy()
+		moved[key] = v
+		if got := r.Diff(moved); got != "replace" {
+			t.Errorf("another %s: %s", key, got)
+		}
+	}
+	other := inputs.Copy()
+	other[name] = changed
+	if got := r.Diff(other); got != "update" {
+		t.Errorf("another %s: %s", name, got)
+	}
+	if err := r.Update(t.Context(), other); err != nil {
+		t.Errorf("update: %v", err)
+	}
+	if got := r.Diff(other); got != "same" {
+		t.Errorf("updated: %s; state %v", got, r.State)
+	}
+}
+
+func end(t *testing.T, r *plugintest.Resource) {
+	t.Helper()
+	for range 2 {
+		if err := r.Delete(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if there, err := r.Read(t.Context()); err != nil || there {
+		t.Errorf("refresh of what is gone: %v, %v", there, err)
+	}
+}
+
+const (
+	poolToken     = "cloudflare:index/loadBalancerPool:LoadBalancerPool"
+	balancerToken = "cloudflare:index/loadBalancer:LoadBalancer"
+	rulesetToken  = "cloudflare:index/ruleset:Ruleset"
+)
+
+func TestLoadBalancerLifeCycle(t *testing.T) {
+	d, sim := start(t)
+	pools := map[string]*plugintest.Resource{}
+	for name, address := range map[string]string{"gra": "198.51.100.14", "rbx": "198.51.100.15"} {
+		pools[name] = d.Resource(poolToken, name)
+		if err := pools[name].Create(t.Context(), plugintest.Map(map[string]any{
+			"accountId": cloudflaresim.Account, "name": name, "origins": []any{map[string]any{"name": name + "-worker-1", "address": address}},
+		})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := d.Resource(balancerToken, "pictures")
+	in := plugintest.Map(map[string]any{
+		"zoneId": zone, "name": "pictures.havre.test", "defaultPoolIds": []any{pools["gra"].ID, pools["rbx"].ID}, "fallbackPoolId": pools["gra"].ID, "steeringPolicy": "random",
+		"ttl": 30, "description": "havre",
+	})
+	if preview := b.PreviewCreate(in); preview["name"].StringValue() != "pictures.havre.test" {
+		t.Errorf("preview: %v", preview)
+	}
+	if err := b.Create(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if found, ok := sim.Resolve("pictures.havre.test"); !ok || len(found.Rotation) != 2 || found.TTL != 30 || found.Proxied {
+		t.Errorf("it leads to %+v", found)
+	}
+	life(t, d, b, in, "fallbackPoolId", resource.NewProperty(pools["rbx"].ID), plugintest.Map(map[string]any{"zoneId": cloudflaresim.ZoneID("havre.example")}))
+	if err := d.Resource(balancerToken, "again").Create(t.Context(), in); err == nil || !strings.HasPrefix(err.Error(), "create load balancer pictures.havre.test: name: a load balancer with that name exists") {
+		t.Errorf("a second one of the name: %v", err)
+	}
+	for _, row := range []struct {
+		more map[string]any
+		want string
+	}{
+		{nil, "[]"},
+		{map[string]any{"proxied": true}, "[ttl: conflicts with proxied]"},
+		{map[string]any{"defaultPoolIds": plugintest.Unknown(), "fallbackPoolId": plugintest.Unknown()}, "[]"},
+		{map[string]any{"sessionAffinity": "cookie"}, "[sessionAffinity: this drop-in does not carry it out; leave it out, or use the official plugin]"},
+		{map[string]any{"adaptiveRoutings": []any{map[string]any{"failoverAcrossPools": true}}}, "[adaptiveRoutings: this drop-in does not carry it out; leave it out, or use the official plugin]"},
+	} {
+		changed := in.Copy()
+		maps.Copy(changed, plugintest.Map(row.more))
+		if _, failures := b.Check(changed); fmt.Sprint(failures) != row.want {
+			t.Errorf("%v: %q, want %s", row.more, failures, row.want)
+		}
+	}
+	end(t, b)
+	if _, ok := sim.Resolve("pictures.havre.test"); ok {
+		t.Error("the name still leads somewhere")
+	}
+}
+
+func TestRulesetLifeCycle(t *testing.T) {
+	d, sim := start(t)
+	r := d.Resource(rulesetToken, "cache")
+	rule := func(expression string) map[string]any {
+		return map[string]any{
+			"action": "set_cache_settings", "expression": expression, "description": "havre", "enabled": true,
+			"actionParameters": map[string]any{"cache": true, "edgeTtl": map[string]any{"mode": "respect_origin"}, "browserTtl": map[string]any{"mode": "respect_origin"}},
+		}
+	}
+	in := plugintest.Map(map[string]any{
+		"zoneId": zone, "kind": "zone", "phase": "http_request_cache_settings", "name": "cache rules", "description": "havre", "rules": []any{rule(`(http.host eq "a")`)},
+	})
+	r.PreviewCreate(in)
+	if err := r.Create(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(sim.CacheRules("havre.test")); got != `[(http.host eq "a")]` {
+		t.Errorf("rules: %s", got)
+	}
+	life(t, d, r, in, "rules", plugintest.Map(map[string]any{"x": []any{rule("true"), rule(`(http.host eq "a")`)}})["x"],
+		plugintest.Map(map[string]any{"zoneId": cloudflaresim.ZoneID("havre.example"), "name": "other"}))
+	if got := fmt.Sprint(sim.CacheRules("havre.test")); got != `[true (http.host eq "a")]` {
+		t.Errorf("rules: %s", got)
+	}
+	err := d.Resource(rulesetToken, "again").Create(t.Context(), in)
+	want := "create ruleset cache rules: a similar configuration with rules already exists (cache rules) and overwriting will have unintended consequences; import it as zone/" + zone + "/" + r.ID
+	if err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+	empty := in.Copy()
+	delete(empty, "rules")
+	if err := r.Update(t.Context(), empty); err != nil {
+		t.Fatal(err)
+	}
+	again := d.Resource(rulesetToken, "again")
+	if err := again.Create(t.Context(), in); err != nil {
+		t.Errorf("over an empty one: %v", err)
+	}
+	for _, row := range []struct {
+		key  resource.PropertyKey
+		v    any
+		want string
+	}{
+		{"phase", "http_ratelimit", "[phase: this drop-in carries out kind zone in phase http_request_cache_settings only, not kind zone in phase http_ratelimit; leave it out, or use the official plugin]"},
+		{"zoneId", plugintest.Unknown(), "[]"},
+		{"rules", []any{map[string]any{"action": "block", "expression": "true"}}, `[rules[0].action: this drop-in carries out set_cache_settings only, not "block"; leave it out, or use the official plugin]`},
+		{
+			"rules",
+			[]any{map[string]any{"action": "set_cache_settings", "expression": "true", "actionParameters": map[string]any{"polish": "lossless"}}},
+			"[rules[0].actionParameters: this drop-in carries out cache, edgeTtl without status codes, browserTtl, serveStale, respectStrongEtags and originErrorPagePassthru only; leave it out, or use the official plugin]",
+		},
+	} {
+		changed := in.Copy()
+		maps.Copy(changed, plugintest.Map(map[string]any{string(row.key): row.v}))
+		if _, failures := r.Check(changed); fmt.Sprint(failures) != row.want {
+			t.Errorf("%s: %q, want %s", row.key, failures, row.want)
+		}
+	}
+	end(t, again)
+	if got := sim.CacheRules("havre.test"); len(got) != 0 {
+		t.Errorf("rules: %q", got)
+	}
+}
+
 func TestMonitorAndPoolLifeCycle(t *testing.T) {
 	d, _ := start(t)
 	m, pool := d.Resource("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", "edge"), d.Resource("cloudflare:index/loadBalancerPool:LoadBalancerPool", "rbx")
