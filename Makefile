@@ -40,6 +40,7 @@ check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline
 	$(GO) vet ./...
 	$(GO) vet -tags e2e,faults,sandbox ./infra/test/... ./infra/sandbox/...
 	$(GO) test ./...
+	$(GO) -C infra/tools/modules/caddy test ./...
 
 machine: bin/havre
 	@bin/havre machine
@@ -48,6 +49,7 @@ test: machine check build ## make check, then the whole platform on real hosts, 
 	$(GO) run ./infra/cmd/faults --sample
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run TestStagingIsScrubbed ./infra/test/ovhmetal
 	$(GO) test -tags e2e -count=1 -timeout 10m ./infra/sandbox/postgres
+	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/edge
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
 
 faults: build ## every fault at every call of an order's life, and pulumi killed at random: nothing bought twice, nothing lost

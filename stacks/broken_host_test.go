@@ -77,7 +77,7 @@ var brokenHosts = []broken{
 			node(s, "gra-worker-2").Open = append(node(s, "gra-worker-2").Open, FirewallRule{Protocol: TCP, Port: 9000 + i})
 		}
 	}, want: []string{
-		`node gra-worker-2: 22 firewall rules, of which 13 are its own; OVH takes 20: join some of Open or of EdgeFirewall.SSHFrom in stacks/production.go`,
+		`node gra-worker-2: 23 firewall rules, of which 13 are its own; OVH takes 20: join some of Open or of EdgeFirewall.SSHFrom in stacks/production.go`,
 	}},
 	{name: "firewall protocol unknown", base: "prod", change: opened(FirewallRule{Protocol: "sctp"}), want: []string{
 		`node gra-worker-3: firewall rule 0: protocol "sctp" is not one of tcp, udp, icmp, ipv4; mend it in stacks/production.go`,

@@ -149,6 +149,9 @@ var brokenNetworks = []broken{
 	{name: "edge on the kubelet's port", base: "prod", change: func(s *Stack) { s.Edge.HTTPSPort = 10250 }, want: []string{
 		`ports: TCP port 10250 of the edge's HTTPS is taken by kubelet; change Edge.HTTPSPort in stacks/production.go`,
 	}},
+	{name: "HTTP/3 on the mesh's port", base: "prod", change: func(s *Stack) { s.Edge.HTTPSPort = 51820 }, want: []string{
+		`ports: UDP port 51820 of the edge's HTTP/3 is taken by the mesh (Mesh.Port); change Edge.HTTPSPort in stacks/production.go`,
+	}},
 	{name: "edge twice on one port", base: "prod", change: func(s *Stack) { s.Edge.HTTPPort = 443 }, want: []string{
 		`ports: TCP port 443 of the edge's HTTPS is taken by the edge's HTTP (Edge.HTTPPort); change Edge.HTTPSPort in stacks/production.go`,
 	}},

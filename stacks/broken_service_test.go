@@ -12,6 +12,8 @@ var brokenServices = []broken{
 	}},
 	{name: "TLS by an own authority", base: "prod", change: func(s *Stack) { s.Edge.TLS, s.Edge.ACMEEmail = TLSInternal, "" }, want: []string{
 		`edge: TLS by an authority of its own, which no reader's mail program trusts, in stack prod with real hosts; use acme in stacks/production.go`,
+		`edge: storage https://s3.eu-west-par.io.cloud.ovh.net/havre-prod-edge without ACME; clear Edge.Storage in stacks/production.go`,
+		`edge: domain customers.havre.example for customers' own domains without ACME, which orders their certificates; clear Edge.CustomersDomain in stacks/production.go`,
 	}},
 	{name: "ACME without an address", base: "prod", change: func(s *Stack) { s.Edge.ACMEEmail = "" }, want: []string{
 		`edge: "" is not an e-mail address for the certificate authority; set Edge.ACMEEmail in stacks/production.go`,
@@ -30,6 +32,48 @@ var brokenServices = []broken{
 	}},
 	{name: "domain whose record is not the edge's", base: "prod", change: func(s *Stack) { s.DNS.Records[0].Role = RoleControlPlane }, want: []string{
 		`render: domain pictures.havre.example has no record for the edge; add it to DNS.Records in stacks/production.go`,
+		`dns record pictures.havre.example: balanced over nodes of role "control-plane", and only edge nodes answer for their site; change the role in stacks/production.go`,
+	}},
+	{name: "storage in clear", base: "prod", change: func(s *Stack) { s.Edge.Storage.Endpoint = "http://s3.example.com" }, want: []string{
+		`edge: storage endpoint "http://s3.example.com" is not https:// and a host; set Edge.Storage.Endpoint in stacks/production.go`,
+	}},
+	{name: "no storage", base: "prod", change: func(s *Stack) { s.Edge.Storage = ObjectStorage{} }, want: []string{
+		`edge: storage endpoint "" is not https:// and a host; set Edge.Storage.Endpoint in stacks/production.go`,
+		`edge: storage region "" is not a region like eu-west-par; set Edge.Storage.Region in stacks/production.go`,
+		`edge: storage bucket "" is not 3 to 63 of a-z, 0-9 and inner hyphens; set Edge.Storage.Bucket in stacks/production.go`,
+	}},
+	{name: "customers without a name to lead to", base: "prod", change: func(s *Stack) { s.Edge.CustomersDomain = "" }, want: []string{
+		`edge: customers' domains, and no name for them to lead to; set Edge.CustomersDomain or clear Edge.Customers in stacks/production.go`,
+	}},
+	{name: "customers behind the front door", base: "prod", change: func(s *Stack) { s.Edge.CustomersDomain = "pictures.havre.example" }, want: []string{
+		`edge: domain pictures.havre.example for customers' own domains has no record for the edge that is not proxied; add it to DNS.Records in stacks/production.go`,
+	}},
+	{name: "customers' domains", base: "prod", change: func(s *Stack) {
+		s.Edge.Customers = []string{"Pictures.customer.example", "a.havre.example", "b.example", "b.example"}
+	}, want: []string{
+		`customer's domain "Pictures.customer.example": not a domain name in lower case; mend Edge.Customers in stacks/production.go`,
+		`customer's domain a.havre.example: it is in our own zone havre.example; add it to DNS.Records instead in stacks/production.go`,
+		`customer's domain b.example: described twice; remove one in stacks/production.go`,
+	}},
+	{name: "account and interval for nothing", base: "local", change: func(s *Stack) { s.DNS.AccountID, s.DNS.CheckInterval = s.DNS.ZoneID, time.Minute }, want: []string{
+		`dns: account ID "516215f5070fca8bc118f9bc816ca4d5" and check interval 1m0s without a balanced record; clear DNS.AccountID and DNS.CheckInterval in stacks/local.go`,
+	}},
+	{name: "front door of nobody", base: "local", change: func(s *Stack) { s.DNS.FrontDoor = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} }, want: []string{
+		`dns: networks of a front door without a proxied record; clear DNS.FrontDoor in stacks/local.go`,
+	}},
+	{name: "front door open", base: "prod", change: func(s *Stack) {
+		s.DNS.FrontDoor = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2400:cb00::/32"), netip.MustParsePrefix("198.51.100.7/24"), {}}
+	}, want: []string{
+		`dns: front door 0.0.0.0/0 is not a network of at least /8, or /16 for IPv6; mend DNS.FrontDoor in stacks/production.go`,
+		`dns: front door 198.51.100.7/24 is not a network of at least /8, or /16 for IPv6; mend DNS.FrontDoor in stacks/production.go`,
+		`dns: front door invalid Prefix is not a network of at least /8, or /16 for IPv6; mend DNS.FrontDoor in stacks/production.go`,
+	}},
+	{name: "account and interval", base: "prod", change: func(s *Stack) { s.DNS.AccountID, s.DNS.CheckInterval = "me", time.Second }, want: []string{
+		`dns: account ID "me" is not 32 hexadecimal digits; set DNS.AccountID to what Cloudflare's overview page of havre.example shows in stacks/production.go`,
+		`dns: check interval 1s is not whole seconds from 5s to 1h0m0s; mend DNS.CheckInterval in stacks/production.go`,
+	}},
+	{name: "balanced name with a TTL of an hour", base: "prod", change: func(s *Stack) { s.DNS.Records[1].TTL = time.Hour }, want: []string{
+		`dns record customers.havre.example: TTL 1h0m0s of a balanced name is not whole seconds from 30s to 10m0s; mend it in stacks/production.go`,
 	}},
 	{name: "container port privileged", base: "prod", change: func(s *Stack) { s.Render.Port = 80 }, want: []string{
 		`render: port 80 is not from 1024 to 65535; change Render.Port in stacks/production.go`,
@@ -223,6 +267,7 @@ var brokenServices = []broken{
 	{name: "reserved zone in production", base: "prod", change: func(s *Stack) {
 		s.DNS.Zone = "havre.test"
 		s.DNS.Records[0].Name = "pictures.havre.test"
+		s.DNS.Records[1].Name, s.Edge.CustomersDomain = "customers.havre.test", "customers.havre.test"
 		s.Render.Domain = "pictures.havre.test"
 	}, want: []string{
 		`dns: zone havre.test is below .test, which no public resolver answers; change DNS.Zone in stacks/production.go`,
@@ -253,13 +298,13 @@ var brokenServices = []broken{
 	{name: "record proxied with a TTL", base: "prod", change: func(s *Stack) { s.DNS.Records[0].TTL = time.Hour }, want: []string{
 		`dns record pictures.havre.example: TTL 1h0m0s of a proxied record, whose TTL Cloudflare chooses; set it to 0 in stacks/production.go`,
 	}},
-	{name: "record without a TTL", base: "local", change: func(s *Stack) { s.DNS.Records[0].TTL = 0 }, want: []string{
+	{name: "record without a TTL", base: "local", change: func(s *Stack) { s.DNS.Records[0].Balanced, s.DNS.Records[0].TTL = false, 0 }, want: []string{
 		`dns record pictures.havre.test: TTL 0s is not whole seconds from 1m0s to 24h0m0s; mend it in stacks/local.go`,
 	}},
-	{name: "record with a TTL of two days", base: "local", change: func(s *Stack) { s.DNS.Records[0].TTL = 48 * time.Hour }, want: []string{
+	{name: "record with a TTL of two days", base: "local", change: func(s *Stack) { s.DNS.Records[0].Balanced, s.DNS.Records[0].TTL = false, 48*time.Hour }, want: []string{
 		`dns record pictures.havre.test: TTL 48h0m0s is not whole seconds from 1m0s to 24h0m0s; mend it in stacks/local.go`,
 	}},
-	{name: "record with a TTL of a fraction", base: "local", change: func(s *Stack) { s.DNS.Records[0].TTL = 90500 * time.Millisecond }, want: []string{
+	{name: "record with a TTL of a fraction", base: "local", change: func(s *Stack) { s.DNS.Records[0].Balanced, s.DNS.Records[0].TTL = false, 90500*time.Millisecond }, want: []string{
 		`dns record pictures.havre.test: TTL 1m30.5s is not whole seconds from 1m0s to 24h0m0s; mend it in stacks/local.go`,
 	}},
 	{name: "many parts wrong at once", base: "prod", change: func(s *Stack) {
@@ -274,10 +319,12 @@ var brokenServices = []broken{
 		`mesh: MTU 1500 is not from 1280 to 1420, the path's 1500 less 80 for WireGuard; change Mesh.MTU in stacks/production.go`,
 		`cluster: Kubernetes version "latest" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/production.go`,
 		`edge: TLS "" is neither acme nor internal; set Edge.TLS in stacks/production.go`,
+		`edge: domain customers.havre.example for customers' own domains has no record for the edge that is not proxied; add it to DNS.Records in stacks/production.go`,
 		`render: domain pictures.havre.example has no record for the edge; add it to DNS.Records in stacks/production.go`,
 		`render: 2 replicas at most and 6 at least; raise Render.MaxReplicas in stacks/production.go`,
 		`render: 2 replicas request 4 cores, and the peak of 3000 requests a second at 8ms each takes 24; raise Render.MaxReplicas or Render.CPURequest in stacks/production.go`,
 		`database: version "" is not a major version like 17; set Database.Version in stacks/production.go`,
+		`dns: account ID "0123456789abcdef0123456789abcdef" and check interval 1m0s without a balanced record; clear DNS.AccountID and DNS.CheckInterval in stacks/production.go`,
 		`budget: nodes and database cost 1521.38 EUR a month, and 100.00 EUR are allowed; remove nodes or raise Budget.Monthly in stacks/production.go`,
 	}},
 	{name: "everything empty", base: "empty", change: func(s *Stack) {}, want: []string{

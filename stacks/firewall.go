@@ -62,7 +62,7 @@ func (s Stack) filtered(n Node) bool {
 //
 // The filter keeps no state. TCP answers are told by their flags. UDP has none, so answers are let in by where they come from: DNS from the resolvers alone,
 // time from port 123 of anybody, because Debian's pool of time servers has no fixed addresses. A stranger who sends from port 123 thereby reaches
-// every UDP port of the host; there WireGuard is the only one, and it is silent towards strangers.
+// every UDP port of the host; there WireGuard is the only one, and it is silent towards strangers, and on edge nodes HTTP/3, which all may reach anyway.
 func (s Stack) firewall(n Node) []FirewallRule {
 	if !s.filtered(n) {
 		return nil
@@ -82,7 +82,12 @@ func (s Stack) firewall(n Node) []FirewallRule {
 		rules = append(rules, FirewallRule{Protocol: TCP, From: network, Port: sshPort})
 	}
 	if n.Has(RoleEdge) {
-		rules = append(rules, FirewallRule{Protocol: TCP, Port: s.Edge.HTTPPort}, FirewallRule{Protocol: TCP, Port: s.Edge.HTTPSPort})
+		rules = append(rules,
+			FirewallRule{Protocol: TCP, Port: s.Edge.HTTPPort},
+			FirewallRule{Protocol: TCP, Port: s.Edge.HTTPSPort},
+			// HTTP/3.
+			FirewallRule{Protocol: UDP, Port: s.Edge.HTTPSPort},
+		)
 	}
 	for _, resolver := range s.Services.Resolvers {
 		rules = append(rules, FirewallRule{Protocol: UDP, From: netip.PrefixFrom(resolver, resolver.BitLen()), FromPort: dnsPort})

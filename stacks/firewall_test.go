@@ -50,6 +50,8 @@ func TestFirewall(t *testing.T) {
 	}{
 		{"a reader at the edge", prod, "gra-worker-2", packet{TCP, stranger, 40000, 443, false}, true},
 		{"a reader without TLS", prod, "gra-worker-2", packet{TCP, stranger, 40000, 80, false}, true},
+		{"a reader over HTTP/3", prod, "gra-worker-2", packet{UDP, stranger, 40000, 443, false}, true},
+		{"HTTP/3 at a worker that is no edge", prod, "gra-worker-3", packet{UDP, stranger, 40000, 443, false}, false},
 		{"a reader at a worker that is no edge", prod, "gra-worker-3", packet{TCP, stranger, 40000, 443, false}, false},
 		{"the API server", prod, "gra-control-1", packet{TCP, stranger, 40000, 6443, false}, false},
 		{"etcd", prod, "gra-control-1", packet{TCP, stranger, 40000, 2379, false}, false},

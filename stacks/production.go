@@ -57,7 +57,13 @@ func Production() Stack {
 			ProxyPort:         7443,
 		},
 		Runtime: Runtime{CgroupDriver: "systemd"},
-		Edge:    Edge{TLS: TLSACME, ACMEEmail: "ops@havre.example", HTTPPort: 80, HTTPSPort: 443},
+		Edge: Edge{
+			TLS: TLSACME, ACMEEmail: "ops@havre.example", HTTPPort: 80, HTTPSPort: 443,
+			// Paris, over three availability zones: the loss of one of our sites does not touch it.
+			Storage:         ObjectStorage{Endpoint: "https://s3.eu-west-par.io.cloud.ovh.net", Region: "eu-west-par", Bucket: "havre-prod-edge"},
+			CustomersDomain: "customers.havre.example",
+			Customers:       []string{"pictures.customer.example"},
+		},
 		Render: Render{
 			Domain:           "pictures.havre.example",
 			Port:             8080,
@@ -101,9 +107,15 @@ func Production() Stack {
 			},
 		},
 		DNS: DNS{
-			Zone:    "havre.example",
-			ZoneID:  "0c6886f2105709cd06c75ce81e26ff99",
-			Records: []Record{{Name: "pictures.havre.example", Role: RoleEdge, Proxied: true}},
+			Zone:      "havre.example",
+			ZoneID:    "0c6886f2105709cd06c75ce81e26ff99",
+			AccountID: "0123456789abcdef0123456789abcdef",
+			// The shortest that the plan Pro takes (https://developers.cloudflare.com/load-balancing/monitors/).
+			CheckInterval: time.Minute,
+			Records: []Record{
+				{Name: "pictures.havre.example", Role: RoleEdge, Balanced: true, Proxied: true},
+				{Name: "customers.havre.example", Role: RoleEdge, Balanced: true, TTL: 30 * time.Second},
+			},
 		},
 	}
 }

@@ -284,9 +284,24 @@ type Edge struct {
 	TLS TLSMode
 	// ACMEEmail is where the authority sends warnings; for TLSACME only.
 	ACMEEmail string
-	// HTTPPort and HTTPSPort are TCP ports on the nodes' public addresses.
+	// HTTPPort and HTTPSPort are TCP ports on the nodes' public addresses; HTTPSPort is UDP as well, for HTTP/3.
 	HTTPPort  int
 	HTTPSPort int
+	// Storage keeps the certificates, the same for all edge nodes; for TLSACME only.
+	Storage ObjectStorage
+	// CustomersDomain is what customers point their own domains at, by a CNAME: one of DNS.Records, for RoleEdge and not proxied, because Cloudflare's front door takes no
+	// names of other zones. Empty serves no customers' domains.
+	CustomersDomain string
+	// Customers are the customers' own domains, each outside our zone. A certificate is ordered when the first reader comes.
+	Customers []string
+}
+
+// ObjectStorage is a bucket with an S3 API. Its keys are in Pulumi.<stack>.yaml. It must honour conditional writes, and lie in no site that may be lost.
+type ObjectStorage struct {
+	// Endpoint is the URL of the API: "https://s3.eu-west-par.io.cloud.ovh.net".
+	Endpoint string
+	Region   string
+	Bucket   string
 }
 
 // CPU counts thousandths of a core.
@@ -396,8 +411,17 @@ type ScrubRule struct {
 type DNS struct {
 	Zone string
 	// ZoneID is Cloudflare's identifier of the zone, 32 hexadecimal digits; its overview page shows it.
-	ZoneID  string
-	Records []Record
+	ZoneID string
+	// AccountID is Cloudflare's identifier of the account that the zone is in, of the same form and on the same page. Pools are the account's; for balanced
+	// records only.
+	AccountID string
+	// CheckInterval is how often Cloudflare looks at each edge node: 5 s to 1 h in whole seconds; for balanced records only. Its plans have lower bounds of
+	// their own.
+	CheckInterval time.Duration
+	// FrontDoor are the networks from which Cloudflare's front door comes to the edge, of both families; only these may say who a reader is. Empty takes the
+	// list of components/dns/frontdoor.
+	FrontDoor []netip.Prefix
+	Records   []Record
 }
 
 // Record is one name with the public IPv4 addresses of all active nodes of a role.
@@ -405,8 +429,11 @@ type Record struct {
 	// Name is the full name, inside the zone and without a final dot.
 	Name string
 	Role Role
+	// Balanced leads the name to the sites that answer, a pool a site; for RoleEdge only. Cloudflare sells its load balancing by itself: without it, a name has
+	// an A record a node, and a lost site's stay until a run of a stack that marks its nodes.
+	Balanced bool
 	// Proxied puts Cloudflare's front door before the nodes.
 	Proxied bool
-	// TTL is 0 (automatic) when proxied, else a minute to a day in whole seconds.
+	// TTL is 0 (automatic) when proxied, else a minute to a day in whole seconds; 30 seconds to ten minutes when balanced.
 	TTL time.Duration
 }

@@ -3,6 +3,7 @@ package stacks
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Staging is production, smaller, on networks of its own.
@@ -42,8 +43,14 @@ func stagingDifferences() []Difference {
 		{Path: "Database.Monthly", Why: "goes with the plan", Apply: func(s *Stack) { s.Database.Monthly = EUR(71, 0) }},
 		{Path: "DNS", Why: "a zone of its own, so that its token cannot touch production's names", Apply: func(s *Stack) {
 			s.DNS.Zone, s.DNS.ZoneID = "havre-staging.example", "d0694d167dd126d12b3c9eeee2a4ca97"
-			s.DNS.Records = []Record{{Name: "pictures.havre-staging.example", Role: RoleEdge, Proxied: true}}
+			s.DNS.Records = []Record{
+				{Name: "pictures.havre-staging.example", Role: RoleEdge, Balanced: true, Proxied: true},
+				{Name: "customers.havre-staging.example", Role: RoleEdge, Balanced: true, TTL: 30 * time.Second},
+			}
 		}},
+		{Path: "Edge.Storage.Bucket", Why: "a bucket of its own, so that its key cannot read production's private keys", Apply: func(s *Stack) { s.Edge.Storage.Bucket = "havre-staging-edge" }},
+		{Path: "Edge.CustomersDomain", Why: "a name of its own", Apply: func(s *Stack) { s.Edge.CustomersDomain = "customers.havre-staging.example" }},
+		{Path: "Edge.Customers", Why: "customers' domains lead to production", Apply: func(s *Stack) { s.Edge.Customers = nil }},
 	}
 }
 

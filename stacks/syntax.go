@@ -19,6 +19,7 @@ var (
 	zoneIDSyntax    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	projectSyntax   = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	sqlSyntax       = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+	bucketSyntax    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 	timeZoneSyntax  = regexp.MustCompile(`^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+0-9-]*)+$`)
 )
 

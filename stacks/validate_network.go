@@ -147,7 +147,7 @@ func (v *validation) port(thing string, port, least int, field string) {
 	}
 }
 
-// ports refuses two listeners on one TCP port of a host. The mesh's is UDP and cannot meet them.
+// ports refuses two listeners on one port of a host: of TCP, and of UDP, where the mesh could meet the edge's HTTP/3.
 func (v *validation) ports() {
 	taken := map[int]string{22: "sshd", 2379: "etcd", 2380: "etcd", 2381: "etcd", 10248: "kubelet", 10250: "kubelet", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
 	for _, listener := range []struct {
@@ -167,5 +167,8 @@ func (v *validation) ports() {
 			continue
 		}
 		taken[listener.port] = fmt.Sprintf("%s (%s)", listener.name, listener.field)
+	}
+	if v.stack.Edge.HTTPSPort == v.stack.Mesh.Port && v.stack.Mesh.Port != 0 {
+		v.wrong("ports: UDP port %d of the edge's HTTP/3 is taken by the mesh (Mesh.Port); change Edge.HTTPSPort", v.stack.Mesh.Port)
 	}
 }

@@ -24,8 +24,58 @@ func (v *validation) edge() {
 	default:
 		v.wrong("edge: TLS %q is neither acme nor internal; set Edge.TLS", edge.TLS)
 	}
+	v.certificateStorage()
+	v.customers()
 	v.port("edge: HTTP port", edge.HTTPPort, 1, "Edge.HTTPPort")
 	v.port("edge: HTTPS port", edge.HTTPSPort, 1, "Edge.HTTPSPort")
+}
+
+// certificateStorage demands a bucket for certificates that readers' programs trust, and none for others.
+func (v *validation) certificateStorage() {
+	storage := v.stack.Edge.Storage
+	switch {
+	case v.stack.Edge.TLS != TLSACME:
+		if v.stack.Edge.TLS == TLSInternal && storage != (ObjectStorage{}) {
+			v.wrong("edge: storage %s/%s without ACME; clear Edge.Storage", storage.Endpoint, storage.Bucket)
+		}
+		return
+	case !strings.HasPrefix(storage.Endpoint, "https://") || !isDomain(strings.TrimPrefix(storage.Endpoint, "https://")):
+		v.wrong("edge: storage endpoint %q is not https:// and a host; set Edge.Storage.Endpoint", storage.Endpoint)
+	}
+	if !labelSyntax.MatchString(storage.Region) {
+		v.wrong("edge: storage region %q is not a region like eu-west-par; set Edge.Storage.Region", storage.Region)
+	}
+	if !bucketSyntax.MatchString(storage.Bucket) {
+		v.wrong("edge: storage bucket %q is not 3 to 63 of a-z, 0-9 and inner hyphens; set Edge.Storage.Bucket", storage.Bucket)
+	}
+}
+
+// customers demands that customers' domains have a name to lead to, and are not ours.
+func (v *validation) customers() {
+	edge := v.stack.Edge
+	switch {
+	case edge.CustomersDomain == "":
+		if len(edge.Customers) > 0 {
+			v.wrong("edge: customers' domains, and no name for them to lead to; set Edge.CustomersDomain or clear Edge.Customers")
+		}
+		return
+	case edge.TLS == TLSInternal:
+		v.wrong("edge: domain %s for customers' own domains without ACME, which orders their certificates; clear Edge.CustomersDomain", edge.CustomersDomain)
+	case !slices.ContainsFunc(v.stack.DNS.Records, func(r Record) bool { return r.Name == edge.CustomersDomain && r.Role == RoleEdge && !r.Proxied }):
+		v.wrong("edge: domain %s for customers' own domains has no record for the edge that is not proxied; add it to DNS.Records", edge.CustomersDomain)
+	}
+	seen := map[string]bool{}
+	for _, domain := range edge.Customers {
+		switch {
+		case !isDomain(domain):
+			v.wrong("customer's domain %q: not a domain name in lower case; mend Edge.Customers", domain)
+		case isDomain(v.stack.DNS.Zone) && inZone(domain, v.stack.DNS.Zone):
+			v.wrong("customer's domain %s: it is in our own zone %s; add it to DNS.Records instead", domain, v.stack.DNS.Zone)
+		case seen[domain]:
+			v.wrong("customer's domain %s: described twice; remove one", domain)
+		}
+		seen[domain] = true
+	}
 }
 
 func (v *validation) render() {
@@ -207,6 +257,8 @@ func (v *validation) dns() {
 	case !v.stack.Sandbox && inZone(dns.Zone, "test"):
 		v.wrong("dns: zone %s is below .test, which no public resolver answers; change DNS.Zone", dns.Zone)
 	}
+	v.balancing()
+	v.frontDoor()
 	seen := map[string]bool{}
 	for _, record := range dns.Records {
 		if !isDomain(record.Name) {
@@ -224,11 +276,52 @@ func (v *validation) dns() {
 		} else if !slices.ContainsFunc(nodes, func(n Node) bool { return !n.Rescue }) {
 			v.wrong("dns record %s: every active node with role %q is in the rescue system, so there is no address to publish; boot one after the other, so clear Rescue of one", record.Name, record.Role)
 		}
+		if record.Balanced && record.Role != RoleEdge {
+			v.wrong("dns record %s: balanced over nodes of role %q, and only edge nodes answer for their site; change the role", record.Name, record.Role)
+		}
 		switch {
+		case record.Balanced && !record.Proxied:
+			if record.TTL < 30*time.Second || record.TTL > 10*time.Minute || record.TTL%time.Second != 0 {
+				v.wrong("dns record %s: TTL %s of a balanced name is not whole seconds from 30s to 10m0s; mend it", record.Name, record.TTL)
+			}
 		case record.Proxied && record.TTL != 0:
 			v.wrong("dns record %s: TTL %s of a proxied record, whose TTL Cloudflare chooses; set it to 0", record.Name, record.TTL)
 		case !record.Proxied && (record.TTL < time.Minute || record.TTL > 24*time.Hour || record.TTL%time.Second != 0):
 			v.wrong("dns record %s: TTL %s is not whole seconds from 1m0s to 24h0m0s; mend it", record.Name, record.TTL)
+		}
+	}
+}
+
+// balancing demands for balanced records what pools and their monitor need, and nothing of whoever has none.
+func (v *validation) balancing() {
+	dns := v.stack.DNS
+	if !slices.ContainsFunc(dns.Records, func(r Record) bool { return r.Balanced }) {
+		if dns.AccountID != "" || dns.CheckInterval != 0 {
+			v.wrong("dns: account ID %q and check interval %s without a balanced record; clear DNS.AccountID and DNS.CheckInterval", dns.AccountID, dns.CheckInterval)
+		}
+		return
+	}
+	if !zoneIDSyntax.MatchString(dns.AccountID) {
+		v.wrong("dns: account ID %q is not 32 hexadecimal digits; set DNS.AccountID to what Cloudflare's overview page of %s shows", dns.AccountID, dns.Zone)
+	}
+	if dns.CheckInterval < 5*time.Second || dns.CheckInterval > time.Hour || dns.CheckInterval%time.Second != 0 {
+		v.wrong("dns: check interval %s is not whole seconds from 5s to 1h0m0s; mend DNS.CheckInterval", dns.CheckInterval)
+	}
+}
+
+// frontDoor checks the networks whose word on a reader's address is taken. A wide one would take anybody's.
+func (v *validation) frontDoor() {
+	dns := v.stack.DNS
+	if len(dns.FrontDoor) > 0 && !slices.ContainsFunc(dns.Records, func(r Record) bool { return r.Proxied }) {
+		v.wrong("dns: networks of a front door without a proxied record; clear DNS.FrontDoor")
+	}
+	for _, network := range dns.FrontDoor {
+		least := 8
+		if network.Addr().Is6() {
+			least = 16
+		}
+		if !network.IsValid() || network != network.Masked() || network.Bits() < least {
+			v.wrong("dns: front door %s is not a network of at least /8, or /16 for IPv6; mend DNS.FrontDoor", network)
 		}
 	}
 }

@@ -1,8 +1,9 @@
-// Package dns keeps the addresses of a Cloudflare zone: for each name one A record per host behind it.
+// Package dns keeps the names of a Cloudflare zone: plain ones, one A record per host behind them, and balanced ones, which lead to the sites that answer.
 //
-// What a reader would get wrong: several records of one name are a round robin, not a failover; clients try the next address when a connection fails,
+// What a reader would get wrong: several records of one plain name are a round robin, not a failover; clients try the next address when a connection fails,
 // and a host that is gone answers nobody until its record is gone too. A record is known by its name and its host, so a new host adds records
-// and touches none of the others.
+// and touches none of the others. A balanced name without the front door is a failover by DNS, so it takes as long as the check's interval and the TTL together; with the
+// front door before it, the interval alone.
 package dns
 
 import (
@@ -31,6 +32,10 @@ type Args struct {
 	Addresses map[string]pulumi.StringInput
 	// Records are the names; at least one.
 	Records []Record
+	// Balancing is for balanced records; required where there is one.
+	Balancing *Balancing
+	// Cache are what Cloudflare may keep; optional.
+	Cache []CacheRule
 	// After are real resources that must be there before any record: the service that the name leads to.
 	After []pulumi.Resource
 }
@@ -39,11 +44,14 @@ type Args struct {
 type Record struct {
 	// Name is the full name, inside the zone and without a final dot.
 	Name string
-	// Hosts are keys of Addresses; at least one.
+	// Hosts are keys of Addresses; at least one. None for a balanced record.
 	Hosts []string
+	// Balanced leads the name to the sites of Args.Balancing instead.
+	Balanced bool
 	// Proxied puts Cloudflare's front door before the hosts.
 	Proxied bool
-	// TTL is 1 min to 1 day in whole seconds, or 0 for Cloudflare's choice; 0 when proxied.
+	// TTL is 1 min to 1 day in whole seconds, or 0 for Cloudflare's choice; 0 when proxied. A balanced record without the front door has 30 s to 10 min, as the loss of a
+	// site takes that long to be seen.
 	TTL time.Duration
 }
 
@@ -83,7 +91,10 @@ func (a Args) Validate() error {
 			fail("record %s is given twice, or reads as another once its dots are hyphens; rename it", r.Name)
 		}
 		seen[label(r.Name, a.Zone)] = true
-		if len(r.Hosts) == 0 {
+		switch {
+		case r.Balanced && len(r.Hosts) > 0:
+			fail("record %s: is balanced and has hosts of its own; give one of them", r.Name)
+		case !r.Balanced && len(r.Hosts) == 0:
 			fail("record %s: has no hosts; give at least one", r.Name)
 		}
 		for i, host := range r.Hosts {
@@ -97,10 +108,13 @@ func (a Args) Validate() error {
 		switch {
 		case r.Proxied && r.TTL != 0:
 			fail("record %s: TTL %s with the front door before it; Cloudflare chooses it then, give 0", r.Name, r.TTL)
-		case r.TTL != 0 && (r.TTL < time.Minute || r.TTL > 24*time.Hour || r.TTL%time.Second != 0):
+		case r.Balanced && !r.Proxied && (r.TTL < 30*time.Second || r.TTL > 10*time.Minute || r.TTL%time.Second != 0):
+			fail("record %s: TTL %s of a balanced name; give 30s to 10m in whole seconds", r.Name, r.TTL)
+		case !r.Balanced && r.TTL != 0 && (r.TTL < time.Minute || r.TTL > 24*time.Hour || r.TTL%time.Second != 0):
 			fail("record %s: TTL %s; give 1m to 24h in whole seconds, or 0", r.Name, r.TTL)
 		}
 	}
+	errs = append(errs, a.validateBalancing())
 	return errors.Join(errs...)
 }
 
@@ -121,7 +135,7 @@ func label(name, zone string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(inside, "*", "any"), ".", "-")
 }
 
-// New makes the records. Each is called <name>-<record>-<host>.
+// New makes the records. A plain one is called <name>-<record>-<host>, a balanced one <name>-<record>.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Zone, error) {
 	if err := args.Validate(); err != nil {
 		return nil, fmt.Errorf("dns %s: %w", name, err)
@@ -130,6 +144,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := ctx.RegisterComponentResource(naming.DNSZone, name, z, opts...); err != nil {
 		return nil, fmt.Errorf("dns %s: %w", name, err)
 	}
+	common := []pulumi.ResourceOption{pulumi.Parent(z), pulumi.DependsOn(args.After)}
 	for _, r := range args.Records {
 		ttl := automatic
 		if r.TTL != 0 {
@@ -146,11 +161,21 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 				Comment: pulumi.String("havre: " + host),
 				// A run on a lost state adopts the very same record; it never takes over another's.
 				AllowOverwrite: pulumi.Bool(true),
-			}, pulumi.Parent(z), pulumi.DependsOn(args.After))
+			}, common...)
 			if err != nil {
 				return nil, fmt.Errorf("dns %s: record %s of %s: %w", name, r.Name, host, err)
 			}
 			z.resources = append(z.resources, record)
+		}
+	}
+	if args.Balancing != nil {
+		if err := z.balance(ctx, name, args, common...); err != nil {
+			return nil, fmt.Errorf("dns %s: %w", name, err)
+		}
+	}
+	if len(args.Cache) > 0 {
+		if err := z.cache(ctx, name, args, common...); err != nil {
+			return nil, fmt.Errorf("dns %s: %w", name, err)
 		}
 	}
 	return z, ctx.RegisterResourceOutputs(z, pulumi.Map{})

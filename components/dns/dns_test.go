@@ -32,6 +32,25 @@ func args() dns.Args {
 	}
 }
 
+// balanced is a zone with a name before the front door and one without, over two sites.
+func balanced() dns.Args {
+	a := args()
+	a.Addresses["rbx-worker-2"] = pulumi.String("198.51.100.14")
+	a.Records = []dns.Record{
+		{Name: "pictures.havre.example", Balanced: true, Proxied: true},
+		{Name: "customers.havre.example", Balanced: true, TTL: 30 * time.Second},
+		{Name: "direct.pictures.havre.example", Hosts: []string{"rbx-worker-1"}, TTL: 5 * time.Minute},
+	}
+	a.Balancing = &dns.Balancing{
+		AccountID: pulumi.String("0123456789abcdef0123456789abcdef"),
+		Check:     dns.Check{Host: "pictures.havre.example", Path: "/edge/healthz", Port: 443, Interval: time.Minute},
+		Sites:     map[string][]string{"rbx": {"rbx-worker-1", "rbx-worker-2"}, "gra": {"gra-worker-1"}},
+		Out:       []string{"rbx-worker-2"},
+	}
+	a.Cache = []dns.CacheRule{{Name: "pictures.havre.example", Prefix: "/v1/"}}
+	return a
+}
+
 func engine() *hosttest.Engine {
 	return hosttest.New().Handle("cloudflare:index/record:Record", hosttest.Handler{
 		Inputs:   []string{"allowOverwrite", "comment", "content", "name", "proxied", "ttl", "type", "zoneId"},
@@ -42,6 +61,25 @@ func engine() *hosttest.Engine {
 			}
 			return nil
 		},
+	}).Handle("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", hosttest.Handler{
+		Inputs: []string{
+			"accountId", "allowInsecure", "description", "expectedCodes", "headers", "interval", "method", "path", "port", "retries", "timeout", "type",
+		},
+		Required: []string{"accountId"},
+	}).Handle("cloudflare:index/loadBalancerPool:LoadBalancerPool", hosttest.Handler{
+		Inputs:   []string{"accountId", "description", "minimumOrigins", "monitor", "name", "origins"},
+		Required: []string{"accountId", "name", "origins"},
+	}).Handle("cloudflare:index/loadBalancer:LoadBalancer", hosttest.Handler{
+		Inputs:   []string{"defaultPoolIds", "description", "fallbackPoolId", "name", "proxied", "steeringPolicy", "ttl", "zoneId"},
+		Required: []string{"defaultPoolIds", "fallbackPoolId", "name", "zoneId"},
+		Check: func(r hosttest.Registration) error {
+			if r.Value("proxied").BoolValue() && !r.Value("ttl").IsNull() {
+				return errors.New("ttl conflicts with proxied")
+			}
+			return nil
+		},
+	}).Handle("cloudflare:index/ruleset:Ruleset", hosttest.Handler{
+		Inputs: []string{"description", "kind", "name", "phase", "rules", "zoneId"}, Required: []string{"kind", "name", "phase"},
 	}).Handle("test:a:Host", hosttest.Handler{
 		Outputs: func(hosttest.Registration) resource.PropertyMap {
 			return resource.PropertyMap{"address": resource.NewProperty("198.51.100.11")}
@@ -112,6 +150,83 @@ func TestGraph(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// dump writes every Cloudflare resource with its inputs, sorted.
+func dump(e *hosttest.Engine) string {
+	var b strings.Builder
+	for _, r := range e.Registrations() {
+		if r.Custom && strings.HasPrefix(r.Type, "cloudflare:") {
+			b.WriteString(r.Type[strings.LastIndex(r.Type, ":")+1:] + " " + r.Name + "\n")
+			for _, line := range strings.Split(strings.TrimSpace(r.Clear()), "\n") {
+				b.WriteString("  " + line + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+func TestBalancedNames(t *testing.T) {
+	for mode, file := range map[hosttest.Mode]string{hosttest.Known: "balanced.txt", hosttest.Unknown: "balanced-unknown.txt"} {
+		e := engine()
+		if err := e.Run(mode, func(ctx *pulumi.Context) error {
+			z, err := dns.New(ctx, "dns", balanced())
+			if err == nil && len(z.Resources()) != 7 {
+				t.Errorf("%d resources", len(z.Resources()))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got, path := dump(e), filepath.Join("testdata", file)
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs; run with -update and read the difference:\n%s", path, got)
+		}
+	}
+}
+
+func TestBalancingRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		mutate func(*dns.Args)
+		want   string
+	}{
+		"valid":        {func(*dns.Args) {}, ""},
+		"no balancing": {func(a *dns.Args) { a.Balancing = nil }, "balancing: is missing, and a record wants it; give its sites and check"},
+		"account":      {func(a *dns.Args) { a.Balancing.AccountID = nil }, "account id is missing; Cloudflare shows it on the zone's overview page"},
+		"one site":     {func(a *dns.Args) { delete(a.Balancing.Sites, "rbx"); a.Balancing.Out = nil }, "balancing: 1 sites; give two or more, or a lost one would be all"},
+		"empty site":   {func(a *dns.Args) { a.Balancing.Sites["gra"] = nil }, "balancing: site gra has no hosts; give at least one"},
+		"site's name":  {func(a *dns.Args) { a.Balancing.Sites["GRA"] = []string{"gra-worker-1"} }, `balancing: site: name "GRA" is not made of lower-case letters, digits and inner hyphens with a letter first; write it like gra-worker-2`},
+		"out":          {func(a *dns.Args) { a.Balancing.Out = []string{"gra-worker-9"} }, `balancing: host "gra-worker-9" is out, and in no site; remove it`},
+		"stranger":     {func(a *dns.Args) { a.Balancing.Sites["gra"] = []string{"sbg-cp-1"} }, `balancing: site gra: host "sbg-cp-1" has no address; name one of the hosts that have`},
+		"host":         {func(a *dns.Args) { a.Balancing.Check.Host = "*.havre.example" }, `check: host "*.havre.example" is not a DNS name`},
+		"path":         {func(a *dns.Args) { a.Balancing.Check.Path = "healthz" }, `check: path "healthz" has no leading slash`},
+		"port":         {func(a *dns.Args) { a.Balancing.Check.Port = 0 }, "check: port 0 is outside 1–65535"},
+		"interval":     {func(a *dns.Args) { a.Balancing.Check.Interval = time.Second }, "check: interval 1s; give 5s to 1h in whole seconds"},
+		"both":         {func(a *dns.Args) { a.Records[0].Hosts = []string{"gra-worker-1"} }, "record pictures.havre.example: is balanced and has hosts of its own; give one of them"},
+		"TTL":          {func(a *dns.Args) { a.Records[1].TTL = time.Hour }, "record customers.havre.example: TTL 1h0m0s of a balanced name; give 30s to 10m in whole seconds"},
+		"no TTL":       {func(a *dns.Args) { a.Records[1].TTL = 0 }, "record customers.havre.example: TTL 0s of a balanced name; give 30s to 10m in whole seconds"},
+		"cache":        {func(a *dns.Args) { a.Cache[0].Name = "customers.havre.example" }, "cache rule for customers.havre.example: it is not a proxied record; Cloudflare keeps nothing of others"},
+		"prefix":       {func(a *dns.Args) { a.Cache[0].Prefix = `/v1") or (true` }, `cache rule for pictures.havre.example: prefix "/v1\") or (true"; give a path of letters, digits and /_.- with its leading slash`},
+	} {
+		a := balanced()
+		test.mutate(&a)
+		got := ""
+		if err := a.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, test.want)
+		}
 	}
 }
 

@@ -40,7 +40,6 @@ func Exceptions() []Exception {
 
 		{RuleHost, "DaemonSet", "edge-caddy-daemon-set", "hostNetwork", "it is where readers' requests enter, on ports 80 and 443 of the node"},
 		{RuleProbes, "DaemonSet", "render-images-daemon-set", "container images", doesNothing},
-		{RuleState, "DaemonSet", "edge-caddy-daemon-set", "/var/lib/havre/edge", "certificates and the ACME account: they can be had again, but only five a week"},
 	}
 }
 

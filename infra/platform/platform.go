@@ -78,6 +78,12 @@ func deployCluster(ctx *pulumi.Context, h *hosts) error {
 // wanted says what of the settings the stack cannot do without.
 func wanted(stack stacks.Stack) Wanted {
 	w := Wanted{Artifacts: binaries, Images: append(append([]string{}, addonImages...), serviceImages...)}
+	if stack.Edge.TLS == stacks.TLSACME {
+		w.EdgeStorage = true
+	}
+	if stack.Edge.CustomersDomain != "" {
+		w.Images = append(w.Images, "domains")
+	}
 	if stack.Runtime.UserspaceWireGuard {
 		w.Artifacts = append(append([]string{}, w.Artifacts...), "wireguard-go")
 	}

@@ -30,11 +30,12 @@ func overlay(t *testing.T) string {
 	settings := Settings{
 		SSHPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHavre operators", SSHPrivateKey: secretKey,
 		ArtifactMirror: "http://198.51.100.1:8080", Artifacts: map[string]Artifact{}, ImageRegistry: "198.51.100.1:5000", Images: map[string]string{},
+		EdgeStorageAccessKey: "access", EdgeStorageSecretKey: "NEVER-IN-CLEAR",
 	}
 	for _, name := range append(slices.Clone(binaries), "wireguard-go") {
 		settings.Artifacts[name] = Artifact{Path: "/sha256/" + digest + "/" + name, SHA256: digest}
 	}
-	for _, name := range append(slices.Clone(addonImages), serviceImages...) {
+	for _, name := range append(slices.Clone(addonImages), append([]string{"domains"}, serviceImages...)...) {
 		settings.Images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
 	}
 	text, err := json.Marshal(settings)
@@ -105,7 +106,11 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 		Handle("pulumi:providers:kubernetes", hosttest.Handler{Required: []string{"kubeconfig"}}).
 		Handle("pulumi:providers:ovhmetal", hosttest.Handler{}).
 		Handle("kubernetes:*", hosttest.Handler{}).
-		Handle("cloudflare:index/record:Record", hosttest.Handler{Required: []string{"zoneId", "name", "type"}})
+		Handle("cloudflare:index/record:Record", hosttest.Handler{Required: []string{"zoneId", "name", "type"}}).
+		Handle("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", hosttest.Handler{Required: []string{"accountId", "path", "port"}}).
+		Handle("cloudflare:index/loadBalancerPool:LoadBalancerPool", hosttest.Handler{Required: []string{"accountId", "name", "origins", "monitor"}}).
+		Handle("cloudflare:index/loadBalancer:LoadBalancer", hosttest.Handler{Required: []string{"zoneId", "name", "defaultPoolIds", "fallbackPoolId"}}).
+		Handle("cloudflare:index/ruleset:Ruleset", hosttest.Handler{Required: []string{"zoneId", "kind", "phase", "rules"}})
 	return e.Stdout(func(r hosttest.Registration) string {
 		switch {
 		case strings.HasSuffix(r.Name, "-wireguard-key"):

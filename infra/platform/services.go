@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/authority"
 	"havre/components/dns"
+	"havre/components/dns/frontdoor"
 	"havre/components/workload/pod"
 	"havre/services/edge"
 	"havre/services/edge/caddy"
@@ -31,7 +33,7 @@ type front struct {
 
 // buildServices puts onto the platform what earns the money, from the inside out: the render service, the edge before it, then its name.
 func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
-	plan, settings, stack := h.plan, h.settings, h.plan.Stack
+	settings, stack := h.settings, h.plan.Stack
 	classes, err := priority.New(ctx, pulumi.Provider(provider))
 	if err != nil {
 		return nil, err
@@ -47,8 +49,7 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 			CPU: pod.CPU(stack.Render.CPURequest), CPULimit: pod.CPU(stack.Render.CPULimit),
 			Memory: pod.Bytes(stack.Render.MemoryRequest) * pod.MiB, MemoryLimit: pod.Bytes(stack.Render.MemoryLimit) * pod.MiB,
 		},
-		// The edge is on its node's own network and reaches pods elsewhere over the mesh; to a pod beside it the node speaks from its pod network.
-		Callers:       []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR},
+		Callers:       callers(stack),
 		Prewarm:       &render.Prewarm{Schedule: stack.Render.Prewarm.Schedule, TimeZone: stack.Render.Prewarm.TimeZone, Campaign: "spring", Readers: firstReaders},
 		PriorityClass: priority.Serving,
 		PrewarmClass:  priority.Batch,
@@ -61,11 +62,26 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	if err := buildDatabase(ctx, h, provider, service.Namespace); err != nil {
 		return nil, err
 	}
+	made, entrance, err := buildEdge(ctx, h, provider, service)
+	if err != nil {
+		return nil, err
+	}
+	// The names come last: before the edge answers there is nothing to lead readers to.
+	return made, leadReaders(ctx, h, made, entrance.Resources())
+}
+
+// edgeHealth is the path at which an edge node answers for its site, from a pod: a node that no longer reaches the pods is as dead to a reader as one that is off.
+const edgeHealth = "/edge/healthz"
+
+// buildEdge puts the entrance before the render service.
+func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, service *render.Render) (*front, *edge.Edge, error) {
+	settings, stack := h.settings, h.plan.Stack
 	args := edge.Args{
 		Image:        settings.Images["caddy"],
 		NodeSelector: map[string]string{stacks.LabelEdge: ""},
 		HTTPPort:     stack.Edge.HTTPPort,
 		HTTPSPort:    stack.Edge.HTTPSPort,
+		HealthPath:   edgeHealth,
 		Sites: []caddy.Site{{
 			Hosts: []string{stack.Render.Domain}, Paths: []string{render.Path}, Upstream: service.PodsHost, Fallback: service.Host, Port: service.Port,
 		}},
@@ -73,38 +89,75 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 		PriorityClass: priority.Serving,
 		After:         service.Resources(),
 	}
+	if slices.ContainsFunc(stack.DNS.Records, func(r stacks.Record) bool { return r.Role == stacks.RoleEdge && r.Proxied }) {
+		args.TrustedProxies = stack.DNS.FrontDoor
+		if len(args.TrustedProxies) == 0 {
+			args.TrustedProxies = frontdoor.Ranges()
+		}
+	}
 	made := &front{}
 	switch stack.Edge.TLS {
 	case stacks.TLSInternal:
 		signed, err := newAuthority(ctx, h)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		args.Internal = &edge.Internal{Certificate: signed.Certificate, Key: signed.Key, ServerName: stack.Render.Domain}
 		made.authority = signed.CACertificate
 	default:
-		args.ACME = &edge.ACME{Email: stack.Edge.ACMEEmail}
-	}
-	entrance, err := edge.New(ctx, "edge", args, pulumi.Provider(provider))
-	if err != nil {
-		return nil, err
-	}
-	addresses := map[string]pulumi.StringInput{}
-	for _, m := range h.fleet {
-		if m.Has(stacks.RoleEdge) && !m.Retired && !m.Rescue {
-			addresses[m.Name] = m.node.Address
-			made.addresses = append(made.addresses, m.node.Address)
+		args.ACME = &edge.ACME{Email: stack.Edge.ACMEEmail, Storage: edge.Storage{
+			Endpoint: stack.Edge.Storage.Endpoint, Region: stack.Edge.Storage.Region, Bucket: stack.Edge.Storage.Bucket, Prefix: "edge-" + stack.Name,
+			AccessKey: pulumi.String(settings.EdgeStorageAccessKey), SecretKey: pulumi.ToSecret(pulumi.String(settings.EdgeStorageSecretKey)).(pulumi.StringOutput),
+		}}
+		if stack.Edge.CustomersDomain != "" {
+			args.ACME.Customers = &edge.Customers{Image: settings.Images["domains"], Domains: stack.Edge.Customers, Callers: callers(stack)}
 		}
 	}
-	records := make([]dns.Record, len(plan.Records))
-	for i, record := range plan.Records {
-		records[i] = dns.Record{Name: record.Name, Hosts: record.Nodes, Proxied: record.Proxied, TTL: record.TTL}
+	entrance, err := edge.New(ctx, "edge", args, pulumi.Provider(provider))
+	return made, entrance, err
+}
+
+// callers are the networks that the edge's requests come from: it is on its node's own network and reaches pods elsewhere over the mesh; to a pod beside it the node speaks from its
+// pod network.
+func callers(stack stacks.Stack) []netip.Prefix {
+	return []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR}
+}
+
+// leadReaders leads the public names to the edge nodes.
+func leadReaders(ctx *pulumi.Context, h *hosts, made *front, after []pulumi.Resource) error {
+	plan, stack := h.plan, h.plan.Stack
+	addresses, sites := map[string]pulumi.StringInput{}, map[string][]string{}
+	var out []string
+	for _, m := range h.fleet {
+		if !m.Has(stacks.RoleEdge) || m.Retired {
+			continue
+		}
+		addresses[m.Name] = m.node.Address
+		sites[m.Site] = append(sites[m.Site], m.Name)
+		if m.Rescue {
+			out = append(out, m.Name)
+			continue
+		}
+		made.addresses = append(made.addresses, m.node.Address)
 	}
-	// The name comes last: before the edge answers there is nothing to lead readers to.
-	_, err = dns.New(ctx, "dns", dns.Args{
-		Zone: stack.DNS.Zone, ZoneID: pulumi.String(stack.DNS.ZoneID), Addresses: addresses, Records: records, After: entrance.Resources(),
-	})
-	return made, err
+	args := dns.Args{Zone: stack.DNS.Zone, ZoneID: pulumi.String(stack.DNS.ZoneID), Addresses: addresses, After: after}
+	for _, record := range plan.Records {
+		r := dns.Record{Name: record.Name, Balanced: record.Balanced, Proxied: record.Proxied, TTL: record.TTL}
+		if !record.Balanced {
+			r.Hosts = record.Nodes
+		}
+		args.Records = append(args.Records, r)
+		if record.Proxied && record.Name == stack.Render.Domain {
+			args.Cache = append(args.Cache, dns.CacheRule{Name: record.Name, Prefix: strings.TrimSuffix(render.Path, "*")})
+		}
+		if record.Balanced {
+			args.Balancing = &dns.Balancing{AccountID: pulumi.String(stack.DNS.AccountID), Sites: sites, Out: out, Check: dns.Check{
+				Host: stack.Render.Domain, Path: edgeHealth, Port: stack.Edge.HTTPSPort, Interval: stack.DNS.CheckInterval, AnyCertificate: stack.Edge.TLS == stacks.TLSInternal,
+			}}
+		}
+	}
+	_, err := dns.New(ctx, "dns", args)
+	return err
 }
 
 // buildNames gives the public address of every node its name, both ways.

@@ -30,6 +30,9 @@ type Settings struct {
 	// ImageRegistry serves the control plane's images; "" for Kubernetes' own registry.
 	ImageRegistry string            `json:"imageRegistry"`
 	Images        map[string]string `json:"images"`
+	// EdgeStorageAccessKey and EdgeStorageSecretKey open the bucket of the edge's certificates.
+	EdgeStorageAccessKey string `json:"edgeStorageAccessKey"`
+	EdgeStorageSecretKey string `json:"edgeStorageSecretKey"`
 }
 
 // Artifact is one pinned binary.
@@ -56,6 +59,9 @@ func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings,
 		SSHPrivateKey:  havre.Get("sshPrivateKey"),
 		ArtifactMirror: havre.Get("artifactMirror"),
 		ImageRegistry:  havre.Get("imageRegistry"),
+
+		EdgeStorageAccessKey: havre.Get("edgeStorageAccessKey"),
+		EdgeStorageSecretKey: havre.Get("edgeStorageSecretKey"),
 	}
 	var errs []error
 	if err := havre.GetObject("artifacts", &settings.Artifacts); err != nil {
@@ -66,6 +72,9 @@ func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings,
 	}
 	if settings.SSHPrivateKey != "" && !ctx.IsConfigSecret("havre:sshPrivateKey") {
 		errs = append(errs, fmt.Errorf("config havre:sshPrivateKey is in clear in Pulumi.%s.yaml; make a new key and set it with `pulumi config set --secret havre:sshPrivateKey < key`", ctx.Stack()))
+	}
+	if settings.EdgeStorageSecretKey != "" && !ctx.IsConfigSecret("havre:edgeStorageSecretKey") {
+		errs = append(errs, fmt.Errorf("config havre:edgeStorageSecretKey is in clear in Pulumi.%s.yaml; make a new one and set it with `pulumi config set --secret havre:edgeStorageSecretKey`", ctx.Stack()))
 	}
 	if overlay != "" {
 		text, err := os.ReadFile(overlay)
@@ -82,6 +91,8 @@ func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings,
 type Wanted struct {
 	// Artifacts and Images are the names that must be there.
 	Artifacts, Images []string
+	// EdgeStorage says that the edge keeps its certificates in a bucket.
+	EdgeStorage bool
 }
 
 var (
@@ -126,6 +137,9 @@ func (s Settings) check(stack string, wanted Wanted) error {
 		if _, found := s.Images[name]; !found {
 			fail("havre:images has no %s; add it as image@sha256:digest", name)
 		}
+	}
+	if wanted.EdgeStorage && (s.EdgeStorageAccessKey == "" || s.EdgeStorageSecretKey == "") {
+		fail("havre:edgeStorageAccessKey or havre:edgeStorageSecretKey is missing; set the keys of the bucket with the edge's certificates, the second with `pulumi config set --secret`,")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Images)) {
 		if image := s.Images[name]; !imageDigest.MatchString(image) {

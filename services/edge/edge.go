@@ -1,11 +1,10 @@
 // Package edge is where readers' requests enter: Caddy on the own network of every edge node, on ports 80 and 443, as a DaemonSet.
 //
-// Certificates come in one of two ways. Internal takes one certificate, the same on every node, from an authority of our own (components/authority): right for
-// the local stack, and behind a front door that does not check the origin's certificate. ACME has each node's Caddy take its own certificate from a public
-// authority and keep it in a folder of the node. What a reader would get wrong about ACME: Caddy's storage is not shared between nodes, so a challenge is
-// answered only by the node that began it. With one edge node that is always so; with several behind one name the authority's question
-// reaches the right one by chance, and an authority gives five equal certificates a week. A shared storage, or a certificate from the front door, is needed before
-// a fleet of edges relies on it.
+// Certificates come in one of two ways. Internal takes one certificate, the same on every node, from an authority of our own (components/authority): for the local stack.
+// ACME orders them from a public authority and keeps them in an S3 bucket that all nodes share: a node that dies takes none with it, any node answers the challenge that another
+// began, and a lock in the bucket lets one node order at a time. What a reader would get wrong: customers' own domains are ordered at the first handshake, and
+// whether a domain is a customer's is asked of the permission service (services/edge/domains) each time a node does not have the certificate in memory yet, also when
+// it lies in the bucket. While that service is away no node takes up a customer's domain that it has not served since its start.
 package edge
 
 import (
@@ -22,6 +21,7 @@ import (
 	"havre/components/workload"
 	"havre/components/workload/pod"
 	"havre/services/edge/caddy"
+	"havre/services/edge/domains"
 )
 
 // Namespace is the edge's Kubernetes namespace, App the name of its objects there.
@@ -36,8 +36,7 @@ const (
 	tlsPath    = "/etc/caddy-tls"
 	dataPath   = "/data"
 	stateFiles = "/config"
-	// nodeFolder keeps ACME's certificates and account on the node.
-	nodeFolder = pod.HostFolders + "edge"
+	keysPath   = "/etc/caddy-storage"
 	// grace is what requests under way get when Caddy ends; the pod gets ten seconds more.
 	grace = 20 * time.Second
 )
@@ -50,12 +49,34 @@ type Internal struct {
 	ServerName string
 }
 
-// ACME is a certificate for each node and host from a public authority.
+// ACME is a certificate for each host from a public authority.
 type ACME struct {
 	// Email is where the authority sends warnings. Required.
 	Email string
 	// Directory is the authority's address; Let's Encrypt's when empty.
 	Directory string
+	// Storage is where certificates are kept. Required.
+	Storage Storage
+	// Customers serves customers' own domains; nil serves none.
+	Customers *Customers
+}
+
+// Storage is a bucket outside the cluster, and outside the sites that may be lost.
+type Storage struct {
+	// Endpoint is the URL of its S3 API. All four are required.
+	Endpoint, Region, Bucket, Prefix string
+	// AccessKey and SecretKey may read and write the bucket; both secret and required.
+	AccessKey, SecretKey pulumi.StringInput
+}
+
+// Customers are domains that are not ours and lead to the last site.
+type Customers struct {
+	// Image is the permission service's, by digest; its binary is /domains. Required.
+	Image string
+	// Domains are the customers', such as pictures.customer.example. A change rolls the permission service and leaves the edge alone.
+	Domains []string
+	// Callers are the networks that edge nodes ask from. At least one.
+	Callers []netip.Prefix
 }
 
 // Args describes the edge.
@@ -71,6 +92,8 @@ type Args struct {
 	// Internal and ACME say where certificates come from; exactly one is given.
 	Internal *Internal
 	ACME     *ACME
+	// HealthPath is answered over HTTPS by a pod behind the last site, for whoever watches the edge from outside. Optional.
+	HealthPath string
 	// TrustedProxies are the front door's networks.
 	TrustedProxies []netip.Prefix
 	// Private are query parameters whose values are kept out of the logs.
@@ -119,6 +142,14 @@ func (a Args) Validate() error {
 	if a.Internal != nil && (a.Internal.Certificate == nil || a.Internal.Key == nil) {
 		errs = append(errs, errors.New("internal: the certificate or its key is missing; give both"))
 	}
+	if a.ACME != nil {
+		if a.ACME.Storage.AccessKey == nil || a.ACME.Storage.SecretKey == nil {
+			errs = append(errs, errors.New("ACME: the storage's access key or secret key is missing; give both"))
+		}
+		if c := a.ACME.Customers; c != nil {
+			errs = append(errs, c.validate())
+		}
+	}
 	errs = append(errs, a.options().Validate())
 	errs = append(errs, a.pod().Validate())
 	return errors.Join(errs...)
@@ -127,12 +158,19 @@ func (a Args) Validate() error {
 func (a Args) options() caddy.Options {
 	o := caddy.Options{
 		HTTPPort: a.HTTPPort, HTTPSPort: a.HTTPSPort, HealthPort: healthPort, Sites: a.Sites, TrustedProxies: a.TrustedProxies, Private: a.Private, Grace: grace,
+		HealthPath: a.HealthPath,
 	}
 	if a.Internal != nil {
 		o.Certificate = &caddy.Certificate{CertificateFile: tlsPath + "/tls.crt", KeyFile: tlsPath + "/tls.key", ServerName: a.Internal.ServerName}
 	}
 	if a.ACME != nil {
-		o.ACME = &caddy.ACME{Email: a.ACME.Email, Directory: a.ACME.Directory, Storage: dataPath + "/certificates"}
+		s := a.ACME.Storage
+		o.ACME = &caddy.ACME{Email: a.ACME.Email, Directory: a.ACME.Directory, Storage: caddy.Objects{
+			Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix, AccessKeyFile: keysPath + "/access-key", SecretKeyFile: keysPath + "/secret-key",
+		}}
+		if a.ACME.Customers != nil {
+			o.ACME.Permission = "http://" + workload.ServiceHost(Namespace, DomainsApp) + ":" + strconv.Itoa(domainsPort) + domains.Path
+		}
 	}
 	return o
 }
@@ -140,9 +178,6 @@ func (a Args) options() caddy.Options {
 func (a Args) pod() pod.Pod {
 	// Whatever Caddy would keep of its own goes to these two; the root file system is read-only.
 	data := pod.Volume{Name: "data", Path: dataPath, Scratch: 16 * pod.MiB}
-	if a.ACME != nil {
-		data = pod.Volume{Name: "data", Path: dataPath, HostFolder: nodeFolder}
-	}
 	probe := func(every time.Duration, failures int) *pod.Probe {
 		return &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1", Every: every, Failures: failures}
 	}
@@ -153,7 +188,7 @@ func (a Args) pod() pod.Pod {
 			{Name: "XDG_DATA_HOME", Value: dataPath}, {Name: "XDG_CONFIG_HOME", Value: stateFiles}, {Name: "HOME", Value: dataPath},
 			{Name: "GOMEMLIMIT", Value: strconv.FormatInt(int64(a.Resources.MemoryLimit*9/10), 10)},
 		},
-		Ports:     []pod.Port{{Name: "http", Number: a.HTTPPort}, {Name: "https", Number: a.HTTPSPort}, {Name: "health", Number: healthPort}},
+		Ports:     []pod.Port{{Name: "http", Number: a.HTTPPort}, {Name: "https", Number: a.HTTPSPort}, {Name: "http3", Number: a.HTTPSPort, UDP: true}, {Name: "health", Number: healthPort}},
 		Readiness: probe(2*time.Second, 2), Liveness: probe(10*time.Second, 6), Startup: probe(time.Second, 60),
 		Resources:     a.Resources,
 		Volumes:       []pod.Volume{data, {Name: "state", Path: stateFiles, Scratch: pod.MiB}},
@@ -193,10 +228,21 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if args.Internal != nil {
 		common.Secret = workload.Secret{Path: tlsPath, Files: map[string]pulumi.StringInput{"tls.crt": args.Internal.Certificate, "tls.key": args.Internal.Key}}
 	}
+	if args.ACME != nil {
+		common.Secret = workload.Secret{Path: keysPath, Files: map[string]pulumi.StringInput{"access-key": args.ACME.Storage.AccessKey, "secret-key": args.ACME.Storage.SecretKey}}
+		if args.ACME.Customers != nil {
+			// Before the edge: its first handshake may ask.
+			made, err := args.ACME.Customers.build(ctx, name, namespace, args, pulumi.Parent(e))
+			if err != nil {
+				return nil, fmt.Errorf("edge %s: %w", name, err)
+			}
+			e.resources, common.After = made, append(common.After, made...)
+		}
+	}
 	e.DaemonSet, err = workload.NewDaemonSet(ctx, naming.Child(name, "caddy"), workload.DaemonSetArgs{Common: common, MaxUnavailable: 1}, pulumi.Parent(e))
 	if err != nil {
 		return nil, fmt.Errorf("edge %s: %w", name, err)
 	}
-	e.resources = append(e.DaemonSet.Resources(), namespace.Resources()...)
+	e.resources = append(append(e.DaemonSet.Resources(), namespace.Resources()...), e.resources...)
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
 }

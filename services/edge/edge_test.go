@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,17 @@ func internal() edge.Args {
 
 func acme() edge.Args {
 	a := internal()
-	a.Internal, a.ACME = nil, &edge.ACME{Email: "ops@havre.example"}
+	a.Internal, a.ACME = nil, &edge.ACME{
+		Email: "ops@havre.example",
+		Storage: edge.Storage{
+			Endpoint: "https://s3.eu-west-par.io.cloud.ovh.net", Region: "eu-west-par", Bucket: "edge", Prefix: "edge-prod",
+			AccessKey: pulumi.String("access"), SecretKey: pulumi.String("-----PRIVATE-----"),
+		},
+		Customers: &edge.Customers{
+			Image: "198.51.100.1:5000/domains" + digest, Domains: []string{"pictures.customer.example"}, Callers: []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16")},
+		},
+	}
+	a.HealthPath = "/edge/healthz"
 	return a
 }
 
@@ -90,10 +101,14 @@ func TestRefuses(t *testing.T) {
 		"selector":        {func(a *edge.Args) { a.NodeSelector = nil }, "node selector: is empty, which takes every node; give the edge nodes' label"},
 		"key":             {func(a *edge.Args) { a.Internal.Key = nil }, "internal: the certificate or its key is missing; give both"},
 		"no certificates": {func(a *edge.Args) { a.Internal = nil }, "certificates: give a certificate or ACME, one of them"},
-		"both":            {func(a *edge.Args) { a.ACME = &edge.ACME{Email: "a@b.example"} }, "certificates: give a certificate or ACME, one of them"},
-		"email":           {func(a *edge.Args) { a.Internal, a.ACME = nil, &edge.ACME{} }, "ACME: email is missing; the authority writes to it before a certificate ends"},
+		"both":            {func(a *edge.Args) { a.ACME = acme().ACME }, "certificates: give a certificate or ACME, one of them"},
+		"email":           {func(a *edge.Args) { *a = acme(); a.ACME.Email = "" }, "ACME: email is missing; the authority writes to it before a certificate ends"},
 		"site":            {func(a *edge.Args) { a.Sites[0].Port = 0 }, "site 0: port 0 is outside 1–65535"},
 		"port":            {func(a *edge.Args) { a.HTTPSPort = 8081 }, "health port 8081 is the HTTPS port already; give each its own\nport \"health\": number 8081 is \"https\"'s already; give each its own"},
+		"keys":            {func(a *edge.Args) { *a = acme(); a.ACME.Storage.SecretKey = nil }, "ACME: the storage's access key or secret key is missing; give both"},
+		"bucket":          {func(a *edge.Args) { *a = acme(); a.ACME.Storage.Bucket = "" }, "ACME: the storage's bucket is missing; give a bucket that all nodes share"},
+		"customer":        {func(a *edge.Args) { *a = acme(); a.ACME.Customers.Domains = []string{"*.customer.example"} }, `customers' domains: line 1: "*.customer.example" is not a DNS name in lower case; give one such as pictures.customer.example`},
+		"callers":         {func(a *edge.Args) { *a = acme(); a.ACME.Customers.Callers = nil }, "customers: callers: none given; give the nodes' network, from which the edge asks"},
 		"several":         {func(a *edge.Args) { a.Sites, a.NodeSelector = nil, nil }, "node selector: is empty, which takes every node; give the edge nodes' label\nsites: none given; give at least one"},
 	} {
 		args := internal()

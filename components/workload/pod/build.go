@@ -100,7 +100,7 @@ func (p Pod) container() Container {
 		c.Env = append(c.Env, env.spec())
 	}
 	for _, port := range p.Ports {
-		spec := ContainerPort{ContainerPort: port.Number, Name: port.Name, Protocol: "TCP"}
+		spec := ContainerPort{ContainerPort: port.Number, Name: port.Name, Protocol: port.protocol()}
 		if p.HostNetwork {
 			// The API server sets it anyway; said here, a preview and a refresh agree.
 			spec.HostPort = port.Number

@@ -81,12 +81,20 @@ type Resources struct {
 	Memory, MemoryLimit Bytes
 }
 
-// Port is a TCP port that the container listens on.
+// Port is a TCP port that the container listens on, or a UDP port.
 type Port struct {
 	// Name is an IANA service name: 1 to 15 of a-z, 0-9 and "-".
 	Name string
-	// Number is 1 to 65535. On the host's network it is the host's port as well.
+	// Number is 1 to 65535. On the host's network it is the host's port as well. TCP and UDP may share one.
 	Number int
+	UDP    bool
+}
+
+func (p Port) protocol() string {
+	if p.UDP {
+		return "UDP"
+	}
+	return "TCP"
 }
 
 // Probe is an HTTP request to the container, asked at an interval.
@@ -231,8 +239,13 @@ func (r Resources) validate() error {
 
 func (p Pod) validatePorts() error {
 	var errs []error
-	names, numbers := map[string]bool{}, map[int]string{}
+	type number struct {
+		protocol string
+		port     int
+	}
+	names, numbers := map[string]bool{}, map[number]string{}
 	for _, port := range p.Ports {
+		at := number{port.protocol(), port.Number}
 		if len(port.Name) > 15 || !portName.MatchString(port.Name) {
 			errs = append(errs, fmt.Errorf("port %q: the name is not 1 to 15 of a-z, 0-9 and inner hyphens; shorten it", port.Name))
 		}
@@ -242,10 +255,10 @@ func (p Pod) validatePorts() error {
 		if names[port.Name] {
 			errs = append(errs, fmt.Errorf("port %q is given twice; name each once", port.Name))
 		}
-		if other, ok := numbers[port.Number]; ok {
+		if other, ok := numbers[at]; ok {
 			errs = append(errs, fmt.Errorf("port %q: number %d is %q's already; give each its own", port.Name, port.Number, other))
 		}
-		names[port.Name], numbers[port.Number] = true, port.Name
+		names[port.Name], numbers[at] = true, port.Name
 		if port.Number < 1024 && port.Number > 0 && !p.BindLowPorts {
 			errs = append(errs, fmt.Errorf("port %q: number %d is below 1024; set BindLowPorts, or listen higher", port.Name, port.Number))
 		}

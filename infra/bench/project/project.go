@@ -228,11 +228,12 @@ func Settings() (string, error) {
 	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "wireguard-go"} {
 		artifacts[name] = map[string]string{"path": "/sha256/" + digest + "/" + name, "sha256": digest}
 	}
-	for _, name := range []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "pause"} {
+	for _, name := range []string{"renderer", "caddy", "domains", "coredns", "metrics-server", "kube-proxy", "pause"} {
 		images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
 	}
 	text, err := json.Marshal(map[string]any{
 		"sshPrivateKey": string(pem.EncodeToMemory(block)), "sshPublicKey": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(line))),
+		"edgeStorageAccessKey": "bench", "edgeStorageSecretKey": "bench",
 		"artifactMirror": "http://198.51.100.1:8080", "artifacts": artifacts, "imageRegistry": "198.51.100.1:5000", "images": images,
 	})
 	if err != nil {

@@ -196,7 +196,7 @@ func writePreviewSettings(ws workspace.Workspace, stack, folder string, report f
 	if err != nil {
 		return err
 	}
-	settings := map[string]any{"sshPrivateKey": private, "sshPublicKey": public}
+	settings := map[string]any{"sshPrivateKey": private, "sshPublicKey": public, "edgeStorageSecretKey": "preview"}
 	if stack == "local" {
 		made, err := os.ReadFile(ws.Settings())
 		switch {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,7 +27,9 @@ type Options struct {
 	// Certificate and ACME say where certificates come from; exactly one is given.
 	Certificate *Certificate
 	ACME        *ACME
-	// TrustedProxies are the networks of a front door whose CF-Connecting-IP header is believed.
+	// HealthPath is answered on HTTPSPort by a pod of the last site, under any name: who watches the edge from outside sees whether it reaches the pods. Optional.
+	HealthPath string
+	// TrustedProxies are the networks of a front door whose CF-Connecting-IP header is believed. From everyone else it is dropped.
 	TrustedProxies []netip.Prefix
 	// Private are query parameters whose values are kept out of the logs: those that say who a reader is.
 	Private []string
@@ -36,8 +39,8 @@ type Options struct {
 
 // Site is a set of host names with one service behind it.
 type Site struct {
-	// Hosts are the names it answers to. With a Certificate it also answers to any other name and to addresses, which is for the local stack and
-	// for a node's own checks.
+	// Hosts are the names it answers to. The last site also answers to any other name: to addresses where there is a Certificate, which is for the local stack
+	// and for a node's own checks, and to customers' own domains where ACME has a Permission.
 	Hosts []string
 	// Paths are what it lets through, such as "/v1/*"; everything else is 404 at the edge.
 	Paths []string
@@ -63,8 +66,23 @@ type ACME struct {
 	Email string
 	// Directory is the authority's address; Let's Encrypt's when empty.
 	Directory string
-	// Storage is a folder that outlives the process: an authority gives five equal certificates a week.
-	Storage string
+	// Roots is a PEM file of the authorities that may vouch for Directory; those of the system when empty.
+	Roots string
+	// Storage is where certificates and the account are kept, the same for every node.
+	Storage Objects
+	// Permission is the URL that says of a name whether it is a customer's: 200 to ?domain=NAME, and its certificate is ordered at the first
+	// handshake; anything else, and the handshake fails. Empty means that no name but the sites' own gets one.
+	Permission string
+}
+
+// Objects is an S3 bucket that honours conditional writes, for infra/tools/modules/caddy/objects.
+type Objects struct {
+	// Endpoint is the URL of the S3 API.
+	Endpoint, Region, Bucket string
+	// Prefix begins every key; no two stacks have the same in one bucket.
+	Prefix string
+	// AccessKeyFile and SecretKeyFile hold the credentials. They are read at the start, so the configuration has no secret.
+	AccessKeyFile, SecretKeyFile string
 }
 
 var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$`)
@@ -100,9 +118,22 @@ func (o Options) Validate() error {
 		if a.Email == "" {
 			fail("ACME: email is missing; the authority writes to it before a certificate ends")
 		}
-		if a.Storage == "" {
-			fail("ACME: storage is missing; give a folder that outlives the process")
+		for _, field := range []struct{ name, value string }{
+			{"endpoint", a.Storage.Endpoint}, {"region", a.Storage.Region}, {"bucket", a.Storage.Bucket}, {"prefix", a.Storage.Prefix},
+			{"access key file", a.Storage.AccessKeyFile}, {"secret key file", a.Storage.SecretKeyFile},
+		} {
+			if field.value == "" {
+				fail("ACME: the storage's %s is missing; give a bucket that all nodes share", field.name)
+			}
 		}
+		if a.Permission != "" {
+			if u, err := url.Parse(a.Permission); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+				fail("ACME: permission %q is not an http URL", a.Permission)
+			}
+		}
+	}
+	if o.HealthPath != "" && o.HealthPath[0] != '/' {
+		fail("health path %q has no leading slash", o.HealthPath)
 	}
 	if o.Grace < 0 {
 		fail("grace %s: give 0 or more", o.Grace)
@@ -184,12 +215,33 @@ func (o Options) config() config {
 		c.Apps.TLS.Certificates = &certificates{LoadFiles: []certificateFile{{Certificate: cert.CertificateFile, Key: cert.KeyFile}}}
 	}
 	if acme := o.ACME; acme != nil {
-		c.Storage = &storage{Module: "file_system", Root: acme.Storage}
-		c.Apps.TLS.Automation = &automation{Policies: []policy{{
-			Subjects: o.hosts(), Issuers: []issuer{{Module: "acme", Email: acme.Email, CA: acme.Directory}},
-		}}}
+		c.Storage = acme.Storage.config()
+		c.Apps.TLS.Automation = acme.automation(o.hosts())
 	}
 	return c
+}
+
+func (s Objects) config() *storage {
+	return &storage{
+		Module: "objects", Endpoint: s.Endpoint, Region: s.Region, Bucket: s.Bucket, Prefix: s.Prefix,
+		AccessKey: "{file." + s.AccessKeyFile + "}", SecretKey: "{file." + s.SecretKeyFile + "}",
+	}
+}
+
+// automation orders certificates for our own names at the start, for a customer's at the first handshake.
+func (a ACME) automation(own []string) *automation {
+	i := issuer{Module: "acme", Email: a.Email, CA: a.Directory}
+	// The other challenge is answered inside TLS, which a front door ends. Over plain HTTP any node answers for any other, through the storage.
+	i.Challenges.TLSALPN.Disabled = true
+	if a.Roots != "" {
+		i.TrustedRoots = []string{a.Roots}
+	}
+	made := &automation{Policies: []policy{{Subjects: own, Issuers: []issuer{i}}}}
+	if a.Permission != "" {
+		made.Policies = append(made.Policies, policy{OnDemand: true, Issuers: []issuer{i}})
+		made.OnDemand = &onDemand{Permission: permission{Module: "http", Endpoint: a.Permission}}
+	}
+	return made
 }
 
 // encoder writes JSON without the parameters that say who a reader is.
@@ -223,8 +275,8 @@ func (o Options) edge() server {
 		WriteTimeout:      duration(30 * time.Second),
 		IdleTimeout:       duration(5 * time.Minute),
 		MaxHeaderBytes:    32 << 10,
-		// HTTP/3 would need UDP through firewall and front door, and the front door speaks HTTP/2 to us.
-		Protocols: []string{"h1", "h2"},
+		// A front door speaks HTTP/2 to us; who comes past it, to a customer's own domain, may take HTTP/3 over UDP.
+		Protocols: []string{"h1", "h2", "h3"},
 		Logs:      &struct{}{},
 		Errors:    &errorRoutes{Routes: []route{{Handle: []any{failure()}}}},
 		// A policy must be there, or the server would not speak TLS with automation off.
@@ -239,30 +291,52 @@ func (o Options) edge() server {
 		s.TrustedProxies = &proxies{Source: "static", Ranges: texts(o.TrustedProxies)}
 		s.ClientIPHeaders = []string{"CF-Connecting-IP"}
 	}
+	last := len(o.Sites) - 1
+	if o.HealthPath != "" {
+		s.Routes = append(s.Routes, route{
+			Match: []match{{Path: []string{o.HealthPath}}}, Handle: []any{plainHeaders(), rewrite{Handler: "rewrite", URI: "/healthz"}, o.Sites[last].proxy()}, Terminal: true,
+		})
+	}
 	for i, site := range o.Sites {
 		m := match{Host: slices.Clone(site.Hosts), Path: slices.Clone(site.Paths)}
-		if o.Certificate != nil && i == len(o.Sites)-1 {
-			// The last one, so that a name that another site has goes there.
+		if o.Certificate != nil && i == last {
 			m.Host = nil
 		}
 		s.Routes = append(s.Routes, route{Match: []match{m}, Handle: []any{o.headers(), site.proxy()}, Terminal: true})
+	}
+	if o.ACME != nil && o.ACME.Permission != "" {
+		// After all others, so that a name that another site has goes there; and beside the last site's own route, from whose names Caddy learns what to order at its start.
+		m := match{Path: slices.Clone(o.Sites[last].Paths)}
+		s.Routes = append(s.Routes, route{Match: []match{m}, Handle: []any{plainHeaders(), o.Sites[last].proxy()}, Terminal: true})
 	}
 	s.Routes = append(s.Routes, route{Handle: []any{staticResponse{Handler: "static_response", StatusCode: "404", Body: "nothing is served here\n"}}})
 	return s
 }
 
+// plainHeaders are for every answer, those under a customer's own domain too.
+func plainHeaders() headers {
+	return headers{Handler: "headers", Response: responseHeaders{
+		Deferred: true, Set: map[string][]string{"X-Content-Type-Options": {"nosniff"}}, Delete: []string{"Server", "Via"},
+	}}
+}
+
 func (o Options) headers() headers {
-	set := map[string][]string{"X-Content-Type-Options": {"nosniff"}}
+	h := plainHeaders()
 	if o.ACME != nil {
-		// Only where the certificate is one that browsers take: an own authority's would lock them out for a year.
-		set["Strict-Transport-Security"] = []string{"max-age=31536000"}
+		// Only where the certificate is one that browsers take: an own authority's would lock them out for a year. And only for our own names: what a customer's domain
+		// promises for a year is the customer's to say.
+		h.Response.Set["Strict-Transport-Security"] = []string{"max-age=31536000"}
 	}
-	return headers{Handler: "headers", Response: responseHeaders{Deferred: true, Set: set, Delete: []string{"Server", "Via"}}}
+	return h
 }
 
 func (s Site) proxy() reverseProxy {
 	return reverseProxy{
 		Handler: "reverse_proxy",
+		// One address, the reader's: what a client wrote into these headers itself goes no further.
+		Headers: proxyHeaders{Request: requestHeaders{
+			Set: map[string][]string{"X-Forwarded-For": {"{http.vars.client_ip}"}}, Delete: []string{"Cf-Connecting-Ip", "True-Client-Ip", "X-Real-Ip"},
+		}},
 		// The final dots keep the resolver from trying the cluster's search domains first.
 		DynamicUpstreams: dynamicUpstreams{
 			Source: "a", Name: s.Upstream + ".", Port: strconv.Itoa(s.Port), Refresh: duration(2 * time.Second), Versions: versions{IPv4: true},

@@ -27,7 +27,14 @@ func internal() caddy.Options {
 
 func acme() caddy.Options {
 	o := internal()
-	o.Certificate, o.ACME = nil, &caddy.ACME{Email: "ops@havre.example", Storage: "/data/certificates"}
+	o.Certificate, o.ACME = nil, &caddy.ACME{
+		Email: "ops@havre.example", Permission: "http://domains.edge.svc.cluster.local:8080/v1/permission",
+		Storage: caddy.Objects{
+			Endpoint: "https://s3.eu-west-par.io.cloud.ovh.net", Region: "eu-west-par", Bucket: "edge", Prefix: "edge-prod",
+			AccessKeyFile: "/etc/caddy-storage/access-key", SecretKeyFile: "/etc/caddy-storage/secret-key",
+		},
+	}
+	o.HealthPath = "/edge/healthz"
 	o.Sites[0].Hosts = []string{"pictures.havre.example"}
 	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("173.245.48.0/20"), netip.MustParsePrefix("103.21.244.0/22")}
 	return o
@@ -38,7 +45,9 @@ func TestGolden(t *testing.T) {
 	two.HTTPPort, two.HTTPSPort = 8000, 8443
 	two.Sites = append(two.Sites, two.Sites[0])
 	two.Sites[0].Hosts = []string{"other.havre.test"}
-	for name, o := range map[string]caddy.Options{"internal": internal(), "acme": acme(), "two-sites": two} {
+	own := acme()
+	own.ACME.Permission, own.ACME.Directory, own.ACME.Roots = "", "https://acme.example/dir", "/etc/roots.pem"
+	for name, o := range map[string]caddy.Options{"internal": internal(), "acme": acme(), "own-names-only": own, "two-sites": two} {
 		got, err := caddy.Render(o)
 		if err != nil {
 			t.Fatal(err)
@@ -72,10 +81,15 @@ func TestValidate(t *testing.T) {
 		{"port", func(o *caddy.Options) { o.HTTPSPort = 0 }, "HTTPS port 0 is outside 1–65535"},
 		{"ports", func(o *caddy.Options) { o.HealthPort = 443 }, "health port 443 is the HTTPS port already; give each its own"},
 		{"no certificates", func(o *caddy.Options) { o.Certificate = nil }, "certificates: give a certificate or ACME, one of them"},
-		{"both", func(o *caddy.Options) { o.ACME = &caddy.ACME{Email: "a@b", Storage: "/x"} }, "certificates: give a certificate or ACME, one of them"},
+		{"both", func(o *caddy.Options) { o.ACME = acme().ACME }, "certificates: give a certificate or ACME, one of them"},
 		{"no key", func(o *caddy.Options) { o.Certificate.KeyFile = "" }, `certificate: file "/etc/tls/tls.crt" with key ""; give both`},
 		{"server name", func(o *caddy.Options) { o.Certificate.ServerName = "198.51.100.11" }, `certificate: server name "198.51.100.11" is not a DNS name; give one of the certificate's names`},
-		{"acme", func(o *caddy.Options) { o.Certificate, o.ACME = nil, &caddy.ACME{} }, "ACME: email is missing; the authority writes to it before a certificate ends\nACME: storage is missing; give a folder that outlives the process"},
+		{"acme", func(o *caddy.Options) { o.Certificate, o.ACME = nil, &caddy.ACME{} }, "ACME: email is missing; the authority writes to it before a certificate ends\n" +
+			"ACME: the storage's endpoint is missing; give a bucket that all nodes share\nACME: the storage's region is missing; give a bucket that all nodes share\n" +
+			"ACME: the storage's bucket is missing; give a bucket that all nodes share\nACME: the storage's prefix is missing; give a bucket that all nodes share\n" +
+			"ACME: the storage's access key file is missing; give a bucket that all nodes share\nACME: the storage's secret key file is missing; give a bucket that all nodes share"},
+		{"permission", func(o *caddy.Options) { *o = acme(); o.ACME.Permission = "domains:8080" }, `ACME: permission "domains:8080" is not an http URL`},
+		{"health path", func(o *caddy.Options) { o.HealthPath = "healthz" }, `health path "healthz" has no leading slash`},
 		{"grace", func(o *caddy.Options) { o.Grace = -1 }, "grace -1ns: give 0 or more"},
 		{"no sites", func(o *caddy.Options) { o.Sites = nil }, "sites: none given; give at least one"},
 		{"no hosts", func(o *caddy.Options) { o.Sites[0].Hosts = nil }, "site 0: no hosts given; give at least one"},

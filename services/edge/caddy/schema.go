@@ -66,8 +66,13 @@ type format struct {
 }
 
 type storage struct {
-	Module string `json:"module"`
-	Root   string `json:"root"`
+	Module    string `json:"module"`
+	Endpoint  string `json:"endpoint"`
+	Region    string `json:"region"`
+	Bucket    string `json:"bucket"`
+	Prefix    string `json:"prefix"`
+	AccessKey string `json:"access_key"`
+	SecretKey string `json:"secret_key"`
 }
 
 type httpApp struct {
@@ -153,8 +158,23 @@ type responseHeaders struct {
 	Delete   []string            `json:"delete,omitempty"`
 }
 
+type rewrite struct {
+	Handler string `json:"handler"`
+	URI     string `json:"uri"`
+}
+
+type proxyHeaders struct {
+	Request requestHeaders `json:"request"`
+}
+
+type requestHeaders struct {
+	Set    map[string][]string `json:"set"`
+	Delete []string            `json:"delete"`
+}
+
 type reverseProxy struct {
 	Handler          string           `json:"handler"`
+	Headers          proxyHeaders     `json:"headers"`
 	DynamicUpstreams dynamicUpstreams `json:"dynamic_upstreams"`
 	Upstreams        []upstream       `json:"upstreams"`
 	LoadBalancing    loadBalancing    `json:"load_balancing"`
@@ -229,16 +249,37 @@ type certificateFile struct {
 }
 
 type automation struct {
-	Policies []policy `json:"policies"`
+	Policies []policy  `json:"policies"`
+	OnDemand *onDemand `json:"on_demand,omitempty"`
+}
+
+type onDemand struct {
+	Permission permission `json:"permission"`
+}
+
+type permission struct {
+	Module   string `json:"module"`
+	Endpoint string `json:"endpoint"`
 }
 
 type policy struct {
-	Subjects []string `json:"subjects"`
+	Subjects []string `json:"subjects,omitempty"`
 	Issuers  []issuer `json:"issuers"`
+	OnDemand bool     `json:"on_demand,omitempty"`
 }
 
 type issuer struct {
-	Module string `json:"module"`
-	Email  string `json:"email"`
-	CA     string `json:"ca,omitempty"`
+	Module       string     `json:"module"`
+	Email        string     `json:"email"`
+	CA           string     `json:"ca,omitempty"`
+	TrustedRoots []string   `json:"trusted_roots_pem_files,omitempty"`
+	Challenges   challenges `json:"challenges"`
+}
+
+type challenges struct {
+	TLSALPN disabled `json:"tls-alpn"`
+}
+
+type disabled struct {
+	Disabled bool `json:"disabled"`
 }
