@@ -88,6 +88,13 @@ func Labels(app, component string) map[string]string {
 	return labels
 }
 
+// The pods of the cluster's DNS: its app, and the port that they listen on. It is above 1024, so that the process needs neither root nor a capability. Whoever
+// lets pods out to the DNS must open this port and not the Service's.
+const (
+	DNSApp  = "coredns"
+	DNSPort = 1053
+)
+
 // annotationFieldManager is how Pulumi's Kubernetes provider is told under which name it owns fields (server-side apply).
 const annotationFieldManager = "pulumi.com/patchFieldManager"
 

@@ -155,7 +155,7 @@ func volume(v pod.VolumeSpec) *corev1.VolumeArgs {
 		out.HostPath = &corev1.HostPathVolumeSourceArgs{Path: pulumi.String(h.Path), Type: pulumi.String(h.Type)}
 	}
 	if s := v.Secret; s != nil {
-		out.Secret = &corev1.SecretVolumeSourceArgs{DefaultMode: pulumi.Int(s.DefaultMode), SecretName: pulumi.String(s.SecretName)}
+		out.Secret = &corev1.SecretVolumeSourceArgs{DefaultMode: pulumi.Int(s.DefaultMode), Optional: flag(s.Optional), SecretName: pulumi.String(s.SecretName)}
 	}
 	return out
 }

@@ -15,6 +15,10 @@ import (
 // namespaceName is the label that the API server puts on every namespace.
 const namespaceName = "kubernetes.io/metadata.name"
 
+// resolvers are the pods of the cluster's DNS, by the ports that they listen on. A policy is held against a packet when the Service's address and port 53 have
+// become a pod's, so 53 would let nothing through.
+var resolvers = Peer{App: naming.DNSApp, Namespace: "kube-system", Ports: []int{naming.DNSPort}}
+
 // Network is who may reach a workload's pods, and whom they may reach. What is not named is closed.
 type Network struct {
 	// From may reach the pods on the given ports, To may be reached by them.
@@ -107,7 +111,7 @@ func (n Network) policy(ctx *pulumi.Context, name string, meta *metav1.ObjectMet
 	}
 	if n.DNS {
 		rules = append(rules, &networkingv1.NetworkPolicyEgressRuleArgs{
-			To: networkingv1.NetworkPolicyPeerArray{Peer{Namespace: "kube-system"}.peer()}, Ports: append(ports("UDP", 53), ports("TCP", 53)...),
+			To: networkingv1.NetworkPolicyPeerArray{resolvers.peer()}, Ports: append(ports("UDP", resolvers.Ports...), ports("TCP", resolvers.Ports...)...),
 		})
 	}
 	if len(rules) > 0 {

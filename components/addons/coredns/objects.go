@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	namespace = "kube-system"
-	app       = "coredns"
-	// dnsPort inside the pod is above 1024, so that the process needs neither root nor a capability.
-	dnsPort     = 1053
+	namespace   = "kube-system"
+	app         = naming.DNSApp
+	dnsPort     = naming.DNSPort
 	healthPort  = 8080
 	readyPort   = 8181
 	metricsPort = 9153

@@ -145,7 +145,7 @@ func (v Volume) spec() VolumeSpec {
 	case v.ConfigMap != "":
 		s.ConfigMap = &ConfigMapSource{DefaultMode: configMode, Name: v.ConfigMap}
 	case v.Secret != "":
-		s.Secret = &SecretSource{DefaultMode: secretMode, SecretName: v.Secret}
+		s.Secret = &SecretSource{DefaultMode: secretMode, Optional: v.Optional, SecretName: v.Secret}
 	case v.HostFolder != "":
 		s.HostPath = &HostPathSource{Path: v.HostFolder, Type: "DirectoryOrCreate"}
 	default:

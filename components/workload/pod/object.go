@@ -143,6 +143,7 @@ type ConfigMapSource struct {
 // SecretSource is a SecretVolumeSource.
 type SecretSource struct {
 	DefaultMode int    `json:"defaultMode"`
+	Optional    bool   `json:"optional,omitempty"`
 	SecretName  string `json:"secretName"`
 }
 

@@ -126,6 +126,8 @@ type Volume struct {
 	Name, Path string
 	// ConfigMap and Secret are names of objects in the pod's namespace; such a folder is read-only.
 	ConfigMap, Secret string
+	// Optional lets the pod start before its Secret is there: the folder is empty until then, and is filled within a minute or two of the Secret's making.
+	Optional bool
 	// Scratch is the size limit of an empty, writable folder that ends with the pod. InMemory puts it on a tmpfs, whose bytes count as the pod's memory.
 	Scratch  Bytes
 	InMemory bool
@@ -372,6 +374,9 @@ func (p Pod) validateVolumes() error {
 		}
 		if v.HostFolder != "" && (p.Kind != Agent || !strings.HasPrefix(v.HostFolder, HostFolders) || path.Clean(v.HostFolder) != v.HostFolder) {
 			errs = append(errs, fmt.Errorf("volume %q: host folder %q; only an agent may have one, and only below %s", v.Name, v.HostFolder, HostFolders))
+		}
+		if v.Optional && v.Secret == "" {
+			errs = append(errs, fmt.Errorf("volume %q: only a Secret can be optional", v.Name))
 		}
 		if v.InMemory && v.Scratch == 0 {
 			errs = append(errs, fmt.Errorf("volume %q: only a scratch folder can be in memory", v.Name))

@@ -23,8 +23,9 @@ func service() pod.Pod {
 		Readiness: &pod.Probe{Path: "/readyz", Port: "http", Every: 2 * time.Second, Failures: 2}, Liveness: &pod.Probe{Path: "/healthz", Port: "http"},
 		Resources: pod.Resources{CPU: 250, CPULimit: 2000, Memory: 128 * pod.MiB, MemoryLimit: pod.GiB},
 		Env:       []pod.Env{{Name: "GOMEMLIMIT", Value: "900MiB"}, {Name: "POD_IP", Field: "status.podIP"}, {Name: "TOKEN", Secret: "renderer", Key: "token"}},
-		Volumes:   []pod.Volume{{Name: "config", Path: "/etc/renderer", ConfigMap: "renderer"}, {Name: "tmp", Path: "/tmp", Scratch: 64 * pod.MiB}},
-		Grace:     45 * time.Second, PriorityClass: "render",
+		Volumes: []pod.Volume{{Name: "config", Path: "/etc/renderer", ConfigMap: "renderer"}, {Name: "tmp", Path: "/tmp", Scratch: 64 * pod.MiB},
+			{Name: "database", Path: "/etc/database", Secret: "database", Optional: true}},
+		Grace: 45 * time.Second, PriorityClass: "render",
 	}
 }
 
@@ -159,6 +160,7 @@ func TestValidate(t *testing.T) {
 		{"volume no source", func(p *pod.Pod) { p.Volumes[1].Scratch = 0 }, `volume "tmp" has 0 sources; give one of a ConfigMap, a Secret, a scratch size and a host folder`},
 		{"volume size", func(p *pod.Pod) { p.Volumes[1].Scratch = -1 }, `volume "tmp": scratch size -1; give more than zero`},
 		{"volume memory", func(p *pod.Pod) { p.Volumes[0].InMemory = true }, `volume "config": only a scratch folder can be in memory`},
+		{"volume optional", func(p *pod.Pod) { p.Volumes[0].Optional = true }, `volume "config": only a Secret can be optional`},
 		{"volume on the node", func(p *pod.Pod) {
 			p.Volumes[1] = pod.Volume{Name: "tmp", Path: "/tmp", HostFolder: "/var/lib/havre/x"}
 		}, `volume "tmp": host folder "/var/lib/havre/x"; only an agent may have one, and only below /var/lib/havre/`},
