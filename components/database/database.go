@@ -1,5 +1,5 @@
-// Package database makes the managed PostgreSQL of a stack: the service at OVH, its user and database, the addresses that may connect, and a Secret with the
-// connection. Of a fork it makes the scrub as well.
+// Package database makes the managed PostgreSQL of a stack: the service at OVH, its user and database, the addresses that may connect, a Secret with the
+// connection, and the way out to it for the pods that use it. Of a fork it makes the scrub as well.
 //
 // What a reader would get wrong: of a fork nothing here takes the service's own id but the scrub. User, database, addresses and Secret take the id that the
 // scrub gives when it is done, so no order of a program's lines, no lost state and no interrupted run lets a pod reach data that is not scrubbed. The provider
@@ -18,6 +18,7 @@ import (
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/naming"
@@ -28,7 +29,7 @@ import (
 // App is the Secret's name and label.
 const App = "database"
 
-// Keys of the Secret. URL verifies the server by AuthorityFile, which a pod mounts at AuthorityPath.
+// Keys of the Secret, which a pod mounts at Folder: the URL has the server verified by AuthorityFile there.
 const (
 	KeyURL        = "url"
 	KeyHost       = "host"
@@ -37,7 +38,7 @@ const (
 	KeyUser       = "user"
 	KeyPassword   = "password"
 	AuthorityFile = "ca.crt"
-	AuthorityPath = "/etc/database"
+	Folder        = "/etc/database"
 )
 
 // Args describes a managed PostgreSQL.
@@ -63,7 +64,11 @@ type Args struct {
 	Allowed map[string]pulumi.StringInput
 	// Namespace is where the Secret goes. It must exist, so name its resource in After.
 	Namespace string
-	// Before must be there before anything is ordered: the stack's Budget. After must be there before the Secret.
+	// Client is the app in Namespace whose pods connect; a policy lets them out to the service. Required.
+	Client string
+	// Inside are the platform's own networks, IPv4: the service is in none of them, and the policy opens none of them.
+	Inside []netip.Prefix
+	// Before must be there before anything is ordered: the stack's Budget. After must be there before the Secret and the policy.
 	Before, After []pulumi.Resource
 	// Retired lifts the protection of a database that is being given up; Disposable is for test stacks.
 	Retired    bool
@@ -138,6 +143,14 @@ func (a Args) Validate() error {
 	if err := naming.Validate(a.Namespace); err != nil {
 		fail("namespace: %w", err)
 	}
+	if err := naming.Validate(a.Client); err != nil {
+		fail("client: %w", err)
+	}
+	for _, network := range a.Inside {
+		if !network.Addr().Is4() || network != network.Masked() {
+			fail("inside: %s is not an IPv4 network without host bits; mend it", network)
+		}
+	}
 	if a.Fork != nil {
 		errs = append(errs, a.Fork.validate())
 	}
@@ -161,8 +174,8 @@ func (f Fork) validate() error {
 	return errors.Join(append(errs, scrub.Validate(f.Rules))...)
 }
 
-// New makes a managed PostgreSQL. Its children are <name>-service, -scrub (of a fork), -user, -logical, -access and -connection. opts must bring the providers
-// of OVH and of the cluster.
+// New makes a managed PostgreSQL. Its children are <name>-service, -scrub (of a fork), -user, -logical, -access, -connection and -route. opts must bring the
+// providers of OVH and of the cluster.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Database, error) {
 	if err := args.Validate(); err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
@@ -212,10 +225,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	// The Secret comes last: whoever holds it can connect.
 	d.Secret, err = corev1.NewSecret(ctx, naming.Child(name, "connection"), &corev1.SecretArgs{
-		Metadata: &metav1.ObjectMetaArgs{
-			Name: pulumi.String(App), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(App, "")), Annotations: pulumi.ToStringMap(naming.Annotations()),
-		},
-		Type: pulumi.String("Opaque"),
+		Metadata: args.metadata(),
+		Type:     pulumi.String("Opaque"),
 		StringData: pulumi.ToSecret(pulumi.All(d.Service.Host, d.Service.Port, user.Password, d.Service.Authority).ApplyT(func(v []any) map[string]string {
 			return connection(v[0].(string), v[1].(int), args.Name, args.User, v[2].(string), v[3].(string))
 		})).(pulumi.StringMapOutput),
@@ -223,8 +234,42 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
 	}
-	d.resources = append(d.resources, user, inside, access, d.Secret)
+	route, err := networkingv1.NewNetworkPolicy(ctx, naming.Child(name, "route"), args.route(d.Service.Port), parent, pulumi.DependsOn(args.After))
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", name, err)
+	}
+	d.resources = append(d.resources, user, inside, access, d.Secret, route)
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceId": d.Service.ServiceID, "monthlyPrice": d.Service.MonthlyPrice})
+}
+
+func (a Args) metadata() *metav1.ObjectMetaArgs {
+	return &metav1.ObjectMetaArgs{
+		Name: pulumi.String(App), Namespace: pulumi.String(a.Namespace), Labels: pulumi.ToStringMap(naming.Labels(App, "")), Annotations: pulumi.ToStringMap(naming.Annotations()),
+	}
+}
+
+// route lets the client's pods out to the service's port. A policy of plain Kubernetes knows addresses and no names, and OVH keeps the right to move a service to
+// another address behind its name; so the port is what is exact here, and who may connect is held at the other end, by the service's list of addresses.
+func (a Args) route(port pulumi.IntInput) *networkingv1.NetworkPolicyArgs {
+	anywhere := &networkingv1.IPBlockArgs{Cidr: pulumi.String("0.0.0.0/0")}
+	if len(a.Inside) > 0 {
+		var inside pulumi.StringArray
+		for _, network := range a.Inside {
+			inside = append(inside, pulumi.String(network.String()))
+		}
+		anywhere.Except = inside
+	}
+	return &networkingv1.NetworkPolicyArgs{
+		Metadata: a.metadata(),
+		Spec: &networkingv1.NetworkPolicySpecArgs{
+			PodSelector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(naming.Selector(a.Client))},
+			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
+			Egress: networkingv1.NetworkPolicyEgressRuleArray{&networkingv1.NetworkPolicyEgressRuleArgs{
+				To:    networkingv1.NetworkPolicyPeerArray{&networkingv1.NetworkPolicyPeerArgs{IpBlock: anywhere}},
+				Ports: networkingv1.NetworkPolicyPortArray{&networkingv1.NetworkPolicyPortArgs{Port: port, Protocol: pulumi.String("TCP")}},
+			}},
+		},
+	}
 }
 
 func (a Args) service() *sdk.DatabaseArgs {
@@ -278,7 +323,7 @@ func (f Fork) rules() []sdk.ScrubRule {
 func connection(host string, port int, database, user, password, authority string) map[string]string {
 	address := url.URL{
 		Scheme: "postgresql", User: url.UserPassword(user, password), Host: host + ":" + strconv.Itoa(port), Path: "/" + database,
-		RawQuery: "sslmode=verify-full&sslrootcert=" + AuthorityPath + "/" + AuthorityFile,
+		RawQuery: "sslmode=verify-full&sslrootcert=" + Folder + "/" + AuthorityFile,
 	}
 	return map[string]string{
 		KeyURL: address.String(), KeyHost: host, KeyPort: strconv.Itoa(port), KeyDatabase: database, KeyUser: user, KeyPassword: password, AuthorityFile: authority,

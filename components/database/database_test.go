@@ -27,7 +27,7 @@ func args() database.Args {
 	return database.Args{
 		Project: "0f3a5c7e9b1d4f6082a4c6e8f0b2d4f6", Plan: "production", Version: "17", Flavor: "b3-8", Nodes: 2, Region: "GRA", MaxMonthly: "176.00", Name: "havre", User: "avnadmin",
 		Allowed:   map[string]pulumi.StringInput{"rbx-worker-1": pulumi.String("198.51.100.12"), "gra-worker-1": pulumi.String("198.51.100.11")},
-		Namespace: "render",
+		Namespace: "render", Client: "renderer", Inside: []netip.Prefix{netip.MustParsePrefix("10.80.0.0/16"), netip.MustParsePrefix("10.90.0.0/16")},
 	}
 }
 
@@ -58,7 +58,8 @@ func engine() *hosttest.Engine {
 		Handle(sdk.DatabaseUserToken, id("password", never)).
 		Handle(sdk.LogicalDatabaseToken, id("databaseId", "1")).
 		Handle(sdk.DatabaseAccessToken, id("unused", "")).
-		Handle("kubernetes:core/v1:Secret", hosttest.Handler{Required: []string{"metadata", "stringData", "type"}})
+		Handle("kubernetes:core/v1:Secret", hosttest.Handler{Required: []string{"metadata", "stringData", "type"}}).
+		Handle("kubernetes:networking.k8s.io/v1:NetworkPolicy", hosttest.Handler{Required: []string{"metadata", "spec"}})
 }
 
 // graph prints every resource with what it waits for.
@@ -154,6 +155,8 @@ func TestValidate(t *testing.T) {
 		{"nobody allowed", func(a *database.Args) { a.Allowed = nil }, `allowed: no address given; give those of the hosts whose pods connect`},
 		{"host without address", func(a *database.Args) { a.Allowed["x"] = nil }, `allowed: host "x" has no address`},
 		{"namespace", func(a *database.Args) { a.Namespace = "" }, `namespace: name is empty; give it one such as gra-worker-2`},
+		{"client", func(a *database.Args) { a.Client = "" }, `client: name is empty; give it one such as gra-worker-2`},
+		{"inside", func(a *database.Args) { a.Inside[1] = netip.MustParsePrefix("10.90.0.1/16") }, `inside: 10.90.0.1/16 is not an IPv4 network without host bits; mend it`},
 		{"fork of none", func(a *database.Args) { a.Fork.Of = "" }, `fork: of no stack; name the one whose backup is copied`},
 		{"generation", func(a *database.Args) { a.Fork.Generation = 0 }, `fork: generation 0 is below 1; begin with 1 and raise it to copy anew`},
 		{"scrubber", func(a *database.Args) { a.Fork.Scrubber = netip.MustParseAddr("::1") }, `fork: scrubber ::1 is not an IPv4 address; give the public one of the machine that runs Pulumi`},

@@ -1,6 +1,8 @@
 package platform
 
 import (
+	"net/netip"
+
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -20,6 +22,7 @@ func buildDatabase(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	args := database.Args{
 		Project: db.Project, Plan: db.Plan, Version: db.Version, Flavor: db.Flavor, Nodes: db.Nodes, Region: db.Region, MaxMonthly: db.Monthly.Decimal(),
 		Name: db.Name, User: db.User, Allowed: map[string]pulumi.StringInput{}, Namespace: render.Namespace,
+		Client: render.App, Inside: inside(h.plan.Stack),
 		Before: []pulumi.Resource{h.budget}, After: []pulumi.Resource{namespace}, Disposable: h.plan.Stack.Sandbox,
 	}
 	if db.ForkOf != "" {
@@ -33,6 +36,15 @@ func buildDatabase(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	}
 	_, err := database.New(ctx, "database", args, pulumi.Providers(h.cloud, provider))
 	return err
+}
+
+// inside are the networks of the stack's own.
+func inside(stack stacks.Stack) []netip.Prefix {
+	out := []netip.Prefix{stack.Mesh.CIDR, stack.Pods.CIDR, stack.Services.CIDR}
+	if stack.PrivateNetwork.CIDR.IsValid() {
+		out = append(out, stack.PrivateNetwork.CIDR)
+	}
+	return out
 }
 
 // rules gives a description's rules to the component.

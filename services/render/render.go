@@ -18,6 +18,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/database"
 	"havre/components/naming"
 	"havre/components/workload"
 	"havre/components/workload/pod"
@@ -72,6 +73,9 @@ type Args struct {
 	Headroom Headroom
 	// Callers are the networks that the edge's requests come from: the nodes' own addresses, as the edge is on their network. At least one.
 	Callers []netip.Prefix
+	// Database says that the Secret of components/database comes to the namespace, sooner or later: the renderer then looks up a reader whom a request does not
+	// name. Its pods start without it. A company's own Command reads the folder database.Folder.
+	Database bool
 	// Scrapers are the networks that may read metrics; optional.
 	Scrapers []netip.Prefix
 	// Prewarm warms the caches on a schedule; optional.
@@ -138,6 +142,9 @@ func (a Args) withDefaults() Args {
 		a.Command = []string{
 			"/renderer", "serve", "--listen", ":" + strconv.Itoa(a.Port), "--metrics-listen", ":" + strconv.Itoa(metricsPort),
 			"--drain-delay", drainDelay.String(), "--grace", grace.String(), "--cache-mib", strconv.FormatInt(max(int64(a.Resources.MemoryLimit/pod.MiB)/2, 1), 10),
+		}
+		if a.Database {
+			a.Command = append(a.Command, "--database", database.Folder)
 		}
 	}
 	return a
@@ -213,6 +220,13 @@ func (a Args) deployment(after []pulumi.Resource) workload.DeploymentArgs {
 	probe := func(path string, every time.Duration, failures int) *pod.Probe {
 		return &pod.Probe{Path: path, Port: "http", Every: every, Failures: failures}
 	}
+	network := workload.Network{From: from}
+	var volumes []pod.Volume
+	if a.Database {
+		// The service has a name at OVH. The way to its address is the database's own policy.
+		network.DNS = true
+		volumes = []pod.Volume{{Name: "database", Path: database.Folder, Secret: database.App, Optional: true}}
+	}
 	return workload.DeploymentArgs{
 		Common: workload.Common{
 			Namespace: Namespace, After: after,
@@ -225,10 +239,10 @@ func (a Args) deployment(after []pulumi.Resource) workload.DeploymentArgs {
 				// Slow on purpose: a pod that draws at its limit is busy, not dead.
 				Liveness:  probe("/healthz", 10*time.Second, 6),
 				Startup:   probe("/healthz", time.Second, 60),
-				Resources: a.Resources, PriorityClass: a.PriorityClass,
+				Resources: a.Resources, PriorityClass: a.PriorityClass, Volumes: volumes,
 				Grace: drainDelay + grace + 5*time.Second,
 			},
-			Network: workload.Network{From: from},
+			Network: network,
 		},
 		Autoscale:      &workload.Autoscale{Min: a.MinReplicas, Max: a.MaxReplicas, CPUPercent: a.CPUPercent},
 		MaxUnavailable: a.MaxUnavailable,

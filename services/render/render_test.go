@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,11 +12,13 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/database"
 	"havre/components/host/hosttest"
 	"havre/components/workload/pod"
 	"havre/components/workload/workloadtest"
 	"havre/services/render"
 	"havre/services/render/picture"
+	"havre/services/render/reader"
 	"havre/services/render/renderer"
 )
 
@@ -124,6 +127,40 @@ func TestAPlaceholderHoldsAPodsRoom(t *testing.T) {
 	}
 	if held, wanted := requests("render-headroom-deployment"), requests("render-renderer-deployment"); !reflect.DeepEqual(held, wanted) {
 		t.Errorf("held %v, wanted %v", held, wanted)
+	}
+}
+
+// Of a database the pods get the Secret, when it comes, and the DNS; everything else stays as it is.
+func TestADatabase(t *testing.T) {
+	a := args()
+	a.Database = true
+	e, _ := run(t, hosttest.Known, a)
+	deployment, err := e.Named("render-renderer-deployment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := workloadtest.Plain(deployment.Value("spec.template.spec")).(map[string]any)
+	container := template["containers"].([]any)[0].(map[string]any)
+	want := map[string]any{"name": "database", "secret": map[string]any{"defaultMode": 0o440 + 0.0, "optional": true, "secretName": "database"}}
+	if got := template["volumes"]; !reflect.DeepEqual(got, []any{want}) {
+		t.Errorf("volumes %v, want %v", got, want)
+	}
+	if got, want := container["volumeMounts"], []any{map[string]any{"mountPath": "/etc/database", "name": "database", "readOnly": true}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("mounts %v, want %v", got, want)
+	}
+	command := fmt.Sprint(container["command"])
+	if !strings.HasSuffix(command, " --database /etc/database]") {
+		t.Errorf("command %s", command)
+	}
+	policy, err := e.Named("render-renderer-network-policy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(workloadtest.Plain(policy.Value("spec.egress"))); !strings.Contains(got, "coredns") || !strings.Contains(got, "1053") || strings.Contains(got, "ipBlock") {
+		t.Errorf("the way out is %s; want the cluster's DNS alone, the rest is the database's", got)
+	}
+	if reader.URLFile != database.KeyURL || reader.AuthorityFile != database.AuthorityFile {
+		t.Errorf("the renderer reads %s and %s, the Secret has %s and %s", reader.URLFile, reader.AuthorityFile, database.KeyURL, database.AuthorityFile)
 	}
 }
 

@@ -24,6 +24,7 @@ type metrics struct {
 	drawn, cached, coalesced atomic.Int64 // pictures by where they came from
 	busy                     atomic.Int64 // refused for want of a place
 	drawing                  atomic.Int64 // being drawn now
+	found, unknown, failed   atomic.Int64 // look-ups of readers by how they ended
 
 	histogram [len(buckets) + 1]atomic.Int64
 	nanos     atomic.Int64
@@ -75,6 +76,11 @@ func (m *metrics) write(w io.Writer, c *cache, draining bool) {
 	fmt.Fprintf(w, "renderer_pictures_total{source=\"drawn\"} %d\n", m.drawn.Load())
 	counter("renderer_busy_total", "Requests refused because every drawing place stayed taken.", m.busy.Load())
 	gauge("renderer_drawing", "Pictures being drawn now.", m.drawing.Load())
+
+	head("renderer_readers_total", "counter", "Readers looked up in the database, by how it ended.")
+	fmt.Fprintf(w, "renderer_readers_total{result=\"failed\"} %d\n", m.failed.Load())
+	fmt.Fprintf(w, "renderer_readers_total{result=\"found\"} %d\n", m.found.Load())
+	fmt.Fprintf(w, "renderer_readers_total{result=\"unknown\"} %d\n", m.unknown.Load())
 
 	head("renderer_draw_seconds", "histogram", "Time to draw and encode one picture.")
 	total := int64(0)

@@ -111,6 +111,74 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A request without a name has it looked up, after everything else of it was found right; one with a name asks nobody.
+func TestLooksReadersUp(t *testing.T) {
+	asked := 0
+	s := New(Options{Name: func(_ context.Context, reader string) (string, bool, error) {
+		asked++
+		switch reader {
+		case "r-1":
+			return "Ada", true, nil
+		case "far":
+			return "阿达", true, nil
+		case "down":
+			return "", false, errors.New("dial tcp 192.0.2.1:20184: connection refused")
+		}
+		return "", false, nil
+	}})
+	h := s.Handler()
+	nameless := func(p picture.Picture) string {
+		return Path + "?" + strings.Replace(Query(p), "&name=Ada", "", 1)
+	}
+	w := get(h, nameless(sample("r-1")))
+	if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "public, max-age=300" || w.Header().Get("Etag") != `"`+sample("r-1").Tag()+`"` {
+		t.Fatalf("%d %v: %s", w.Code, w.Header(), w.Body)
+	}
+	m, err := png.Decode(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := picture.Shows(m, "Ada"); err != nil {
+		t.Error(err)
+	}
+	if w := get(h, Path+"?"+Query(sample("r-1"))); w.Code != http.StatusOK || w.Header().Get("X-Cache") != "hit" || asked != 1 {
+		t.Errorf("with its name it is %d, %s, after %d look-ups; want the same picture and 1", w.Code, w.Header().Get("X-Cache"), asked)
+	}
+	for _, c := range []struct {
+		name, target string
+		code         int
+		want         string
+	}{
+		{"unknown", nameless(sample("r-2")), 404, "reader r-2 is not known; mend reader, or give the name as name\n"},
+		{"down", nameless(sample("down")), 503, "the reader's name cannot be looked up now; ask again in a second, or give it as name\n"},
+		{"not drawn", nameless(sample("far")), 422, "the picture of reader far cannot be drawn:\nname: has '阿' (U+963F), which the font cannot draw; give Latin, Greek or Cyrillic text\n"},
+		{"wrong besides", nameless(picture.Picture{Campaign: "sale", Reader: "r-1", Name: "Ada", Offer: "Two nights"}), 400,
+			"the picture cannot be drawn:\nprice: is missing; give 1 to 16 characters\nexample: " + Example + "\n"},
+		{"empty name", Path + "?" + strings.Replace(Query(sample("r-1")), "name=Ada", "name=", 1), 400,
+			"the picture cannot be drawn:\nname: is missing; give 1 to 40 characters\nexample: " + Example + "\n"},
+	} {
+		w := get(h, c.target)
+		if w.Code != c.code || w.Body.String() != c.want {
+			t.Errorf("%s: %d\n got %q\nwant %q", c.name, w.Code, w.Body, c.want)
+		}
+		if w.Header().Get("ETag") != "" || c.code != 400 && w.Header().Get("Cache-Control") != "no-store" || (c.code == 503) != (w.Header().Get("Retry-After") == "1") {
+			t.Errorf("%s: headers %v", c.name, w.Header())
+		}
+	}
+	if asked != 4 {
+		t.Errorf("%d look-ups, want 4: a request that cannot be drawn anyway asks nobody", asked)
+	}
+	metrics := get(s.MetricsHandler(), "/metrics").Body.String()
+	for _, line := range []string{`renderer_readers_total{result="failed"} 1`, `renderer_readers_total{result="found"} 2`, `renderer_readers_total{result="unknown"} 1`} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	if w := get(h, "/readyz"); w.Code != http.StatusOK {
+		t.Errorf("a database that is down takes the pod out: %d", w.Code)
+	}
+}
+
 // While one request draws, others for the same picture wait for it; others for another picture find no place, wait their patience, and are told so.
 func TestCoalescesAndRefusesWhenBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,12 +2,14 @@
 // before a campaign goes out.
 //
 // It exists so that the platform has something real to run; a company puts its own image in its place by digest, and keeps three habits of this one: readiness
-// fails before the listener closes, a full server says 503 with Retry-After instead of queueing without end, and a picture is a pure function
-// of its address, so any cache on the way may keep it. What a reader would get wrong: the cache is each replica's own. Prewarming therefore asks
+// fails before the listener closes, and never for a database that is down, for most pictures need none; a full server says 503 with Retry-After instead of
+// queueing without end; and a picture is a pure function of its address, so any cache on the way may keep it, but where the address leaves the reader's name to
+// the database, and then for minutes. What a reader would get wrong: the cache is each replica's own. Prewarming therefore asks
 // every replica (see Prewarm), not the Service's one address.
 package renderer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -44,11 +46,14 @@ type Options struct {
 	Patience time.Duration
 	// Draw draws a picture; picture.PNG by default. Tests put their own here.
 	Draw func(picture.Picture) ([]byte, error)
+	// Name looks up how a reader is called whom a request does not name; see package reader. With none, every request must bring the name.
+	Name func(ctx context.Context, reader string) (name string, known bool, err error)
 }
 
 // Server serves pictures. Make one with New.
 type Server struct {
 	draw     func(picture.Picture) ([]byte, error)
+	name     func(context.Context, string) (string, bool, error)
 	patience time.Duration
 	places   chan struct{}
 	cache    *cache
@@ -77,7 +82,7 @@ func New(o Options) *Server {
 	if o.Draw == nil {
 		o.Draw = picture.PNG
 	}
-	return &Server{draw: o.Draw, patience: o.Patience, places: make(chan struct{}, o.Concurrency), cache: newCache(o.CacheEntries, o.CacheBytes)}
+	return &Server{draw: o.Draw, name: o.Name, patience: o.Patience, places: make(chan struct{}, o.Concurrency), cache: newCache(o.CacheEntries, o.CacheBytes)}
 }
 
 // Drain makes readiness fail from now on. Pictures are served until the listener closes.
@@ -128,16 +133,28 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (status int) {
 	if len(r.URL.RawQuery) > maxQuery {
 		return plain(w, http.StatusRequestURITooLong, fmt.Sprintf("the query has %d bytes; give at most %d\n", len(r.URL.RawQuery), maxQuery))
 	}
-	p, err := parse(r.URL.RawQuery)
+	p, nameless, err := parse(r.URL.RawQuery, s.name != nil)
 	if err != nil {
 		return plain(w, http.StatusBadRequest, fmt.Sprintf("the picture cannot be drawn:\n%v\nexample: %s\n", err, Example))
 	}
+	header := w.Header()
+	// The address says everything the picture depends on, so a copy never goes stale before a new Version; a day bounds how long one outlives it.
+	caching := "public, max-age=86400, immutable"
+	if nameless {
+		if status, text := s.lookUp(r.Context(), &p); status != http.StatusOK {
+			header.Set("Cache-Control", "no-store")
+			if status == http.StatusServiceUnavailable {
+				header.Set("Retry-After", "1")
+			}
+			return plain(w, status, text)
+		}
+		// The database may say something else tomorrow.
+		caching = "public, max-age=300"
+	}
 
 	tag := p.Tag()
-	header := w.Header()
 	header.Set("ETag", `"`+tag+`"`)
-	// The address says everything the picture depends on, so a copy never goes stale before a new Version; a day bounds how long one outlives it.
-	header.Set("Cache-Control", "public, max-age=86400, immutable")
+	header.Set("Cache-Control", caching)
 	if matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return http.StatusNotModified
@@ -164,12 +181,34 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (status int) {
 	return http.StatusOK
 }
 
+// lookUp gives the picture its reader's name. A status other than 200 comes with the text that says why there is none; the cause of a 503 is the log's.
+func (s *Server) lookUp(ctx context.Context, p *picture.Picture) (status int, text string) {
+	name, known, err := s.name(ctx, p.Reader)
+	switch {
+	case err != nil:
+		s.metrics.failed.Add(1)
+		return http.StatusServiceUnavailable, "the reader's name cannot be looked up now; ask again in a second, or give it as name\n"
+	case !known:
+		s.metrics.unknown.Add(1)
+		return http.StatusNotFound, fmt.Sprintf("reader %s is not known; mend reader, or give the name as name\n", p.Reader)
+	}
+	s.metrics.found.Add(1)
+	p.Name = name
+	if err := p.Validate(); err != nil {
+		return http.StatusUnprocessableEntity, fmt.Sprintf("the picture of reader %s cannot be drawn:\n%v\n", p.Reader, err)
+	}
+	return http.StatusOK, ""
+}
+
+// standIn takes the place of a name that is not looked up yet, so that everything else is checked before the database is asked.
+const standIn = "A"
+
 // parse reads a query strictly: every parameter once, valid in the picture's own terms. Parameters it does not know are ignored, as mail clients and
-// proxies add their own.
-func parse(query string) (picture.Picture, error) {
+// proxies add their own. Where names can be looked up, the query may leave the name out: the picture then has standIn.
+func parse(query string, lookUp bool) (p picture.Picture, nameless bool, err error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return picture.Picture{}, fmt.Errorf("query: %w; percent-encode the values and join them by &", err)
+		return picture.Picture{}, false, fmt.Errorf("query: %w; percent-encode the values and join them by &", err)
 	}
 	var errs []error
 	for _, field := range fields {
@@ -177,10 +216,13 @@ func parse(query string) (picture.Picture, error) {
 			errs = append(errs, fmt.Errorf("%s: is given %d times; give it once", field, n))
 		}
 	}
-	p := picture.Picture{
+	p = picture.Picture{
 		Campaign: values.Get("campaign"), Reader: values.Get("reader"), Name: values.Get("name"), Offer: values.Get("offer"), Price: values.Get("price"),
 	}
-	return p, errors.Join(append(errs, p.Validate())...)
+	if nameless = lookUp && !values.Has("name"); nameless {
+		p.Name = standIn
+	}
+	return p, nameless, errors.Join(append(errs, p.Validate())...)
 }
 
 // Query is the query of a picture's address, its parameters in a fixed order.

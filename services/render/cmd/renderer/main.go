@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"havre/services/render/picture"
+	"havre/services/render/reader"
 	"havre/services/render/renderer"
 )
 
@@ -40,13 +41,15 @@ func root() *cobra.Command {
   renderer picture    writes one picture to a file
   renderer hold       does nothing, so that a node keeps the image
 
-A picture depends on the five parameters of its address and on nothing else:
+A picture depends on five parameters, and on nothing else:
 
   campaign  1 to 32 of a-z, 0-9 and -              the heading
   reader    1 to 64 of A-Z, a-z, 0-9, -, _ and .   the small print
   name      1 to 40 characters                     the greeting
   offer     1 to 90 characters, two lines          the text
   price     1 to 16 characters                     the button
+
+A server with a database takes a request without name, and looks the reader up: 404 for one whom the database does not have, 503 while it does not answer.
 
 Text may be Latin, Greek or Cyrillic. What cannot be drawn gets 400 and a text that says what is wanted. A server with every drawing place taken
 answers 503 with Retry-After.`,
@@ -74,7 +77,9 @@ and on --metrics-listen:
   /metrics          Prometheus text
 
 On SIGTERM (or SIGINT) readiness fails at once, pictures are served for --drain-delay, then the listener closes and requests under way get --grace.
-The pod's terminationGracePeriodSeconds must be longer than both together.`,
+The pod's terminationGracePeriodSeconds must be longer than both together.
+
+The folder of --database may be empty at first and change at any time, as that of a mounted Secret does: it is read anew at every look-up.`,
 		Example: `  renderer serve --listen :8080 --concurrency 4 --cache-mib 256`,
 		Args:    cobra.NoArgs,
 	}
@@ -86,6 +91,7 @@ The pod's terminationGracePeriodSeconds must be longer than both together.`,
 	flags.IntVar(&o.Concurrency, "concurrency", 0, "pictures drawn at once; 0 is one for each processor")
 	flags.DurationVar(&o.Patience, "patience", 400*time.Millisecond, "a request waits this long for a drawing place before it gets 503")
 	flags.IntVar(&o.CacheEntries, "cache-entries", 20_000, "pictures kept in memory; -1 is none")
+	folder := flags.String("database", "", "folder with the connection to the database of readers, in url and ca.crt; none looks nobody up")
 	mib := flags.Int64("cache-mib", 128, "memory for pictures, in MiB")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *mib < 1 {
@@ -93,6 +99,11 @@ The pod's terminationGracePeriodSeconds must be longer than both together.`,
 		}
 		o.CacheBytes = *mib << 20
 		log := slog.New(slog.NewJSONHandler(c.OutOrStdout(), nil))
+		if *folder != "" {
+			readers := reader.New(reader.Options{Folder: *folder, Log: log})
+			defer readers.Close()
+			o.Name = readers.Name
+		}
 		return renderer.New(o).Serve(c.Context(), l, log)
 	}
 	return c
