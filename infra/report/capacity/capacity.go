@@ -37,6 +37,8 @@ type Args struct {
 	Plan stacks.Plan
 	// Growth of the peak in a month: 0.04 for 4 %. Not above zero means that it does not grow.
 	Growth float64
+	// Basis is where the growth comes from.
+	Basis Basis
 	// Delivery is the promised time from an order to a server; DefaultDelivery when 0.
 	Delivery time.Duration
 	// Today is the day from which the peak grows.
@@ -57,6 +59,7 @@ type Figures struct {
 	// Cases are every site up, then the loss of each site.
 	Cases  []Case
 	Growth float64
+	Basis  Basis
 	// Next is when to order; nil when the load does not grow.
 	Next *Next
 }
@@ -115,7 +118,7 @@ func Of(args Args) (Figures, error) {
 	}
 	stack := args.Plan.Stack
 	render := stack.Render
-	f := Figures{Stack: stack.Name, PeakPerSecond: render.PeakPerSecond, Growth: args.Growth}
+	f := Figures{Stack: stack.Name, PeakPerSecond: render.PeakPerSecond, Growth: args.Growth, Basis: args.Basis}
 	f.Load = stacks.CPU(int64(render.PeakPerSecond) * render.CPUPerRequest.Microseconds() / 1000)
 	f.Pods = pods(render, f.Load)
 	f.Requested, f.RequestedMemory = stacks.CPU(f.Pods)*render.CPURequest, stacks.MiB(f.Pods)*render.MemoryRequest

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -48,11 +49,30 @@ func (f Figures) Peak() string {
 
 // Sentence says when to order, in a sentence or two.
 func (f Figures) Sentence(today time.Time) string {
+	return f.order(today) + f.outgrown()
+}
+
+// outgrown warns of a declared peak that was passed already: everything here is computed from it.
+func (f Figures) outgrown() string {
+	if f.Basis.Highest <= f.PeakPerSecond {
+		return ""
+	}
+	return fmt.Sprintf(" On %s %d a second were measured, more than the %d that the stack declares: raise Render.PeakPerSecond first.", date(f.Basis.On), f.Basis.Highest, f.PeakPerSecond)
+}
+
+func (f Figures) order(today time.Time) string {
 	n := f.Next
+	basis := f.Basis.String()
 	if n == nil {
+		if f.Basis.Peaks > 0 {
+			return fmt.Sprintf("The peak does not grow (%s %% a month, %s), so nothing has to be ordered.", number(f.Growth*100), basis)
+		}
 		return "The peak does not grow, so nothing has to be ordered."
 	}
-	growth := fmt.Sprintf("At %s %% a month", strconv.FormatFloat(roundTo(f.Growth*100, 2), 'f', -1, 64))
+	growth := fmt.Sprintf("At %s %% a month", number(f.Growth*100))
+	if basis != "" {
+		growth += ", " + basis + ","
+	}
 	when := "every site up"
 	if n.Lost != "" {
 		when = n.Lost + " lost"
@@ -89,10 +109,7 @@ func gibibytes(m stacks.MiB) string { return strconv.FormatFloat(float64(m)/1024
 
 func share(percent float64) string { return strconv.FormatFloat(percent, 'f', 0, 64) + " %" }
 
-func roundTo(v float64, digits int) float64 {
-	scale := 1.0
-	for range digits {
-		scale *= 10
-	}
-	return float64(int64(v*scale+0.5)) / scale
+// number is a figure with two digits after the point at most.
+func number(v float64) string {
+	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }

@@ -25,8 +25,9 @@ import (
 type Options struct {
 	// Plan is the description that was previewed; nil where it is not known. It adds roles, the picture and the capacity.
 	Plan *stacks.Plan
-	// Growth, Delivery and Today are as in capacity.Args.
+	// Growth, Basis, Delivery and Today are as in capacity.Args.
 	Growth   float64
+	Basis    capacity.Basis
 	Delivery time.Duration
 	Today    time.Time
 }
@@ -124,7 +125,7 @@ func Of(p preview.Preview, options Options) (Report, error) {
 	}
 	picture := topology.Of(*options.Plan, f.marks(), f.gone())
 	r.Picture = &picture
-	figures, err := capacity.Of(capacity.Args{Plan: *options.Plan, Growth: options.Growth, Delivery: options.Delivery, Today: options.Today})
+	figures, err := capacity.Of(capacity.Args{Plan: *options.Plan, Growth: options.Growth, Basis: options.Basis, Delivery: options.Delivery, Today: options.Today})
 	if err != nil {
 		return Report{}, err
 	}

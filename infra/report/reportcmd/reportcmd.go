@@ -40,28 +40,68 @@ func New() *cobra.Command {
 
 // assumptions are the flags about time.
 type assumptions struct {
-	growth, today string
-	delivery      time.Duration
+	growth, peaks, today string
+	delivery             time.Duration
+}
+
+// assumed is the growth while nobody has measured it.
+const assumed = "4%/month"
+
+// timed are the assumptions as a report takes them.
+type timed struct {
+	growth float64
+	basis  capacity.Basis
+	today  time.Time
 }
 
 func (a *assumptions) flags(command *cobra.Command) {
-	command.Flags().StringVar(&a.growth, "growth", "4%/month", "measured growth of the peak, a week, month or year")
+	command.Flags().StringVar(&a.growth, "growth", "", "growth of the peak, a week, month or year (default "+assumed+", an assumption)")
+	command.Flags().StringVar(&a.peaks, "peaks", "", "file of measured peaks to take the growth from: CSV, a first line \"day,requests per second\", then lines such as 2026-11-21,2480")
+	command.MarkFlagsMutuallyExclusive("growth", "peaks")
 	command.Flags().DurationVar(&a.delivery, "delivery", capacity.DefaultDelivery, "promised time from an order to a server")
 	command.Flags().StringVar(&a.today, "today", "", "day from which it grows, as 2026-11-21 (default today)")
 }
 
-func (a *assumptions) read() (growth float64, today time.Time, err error) {
-	growth, growthErr := capacity.ParseGrowth(a.growth)
-	today = time.Now()
+func (a *assumptions) read() (t timed, err error) {
+	var growthErr, dayErr error
+	switch {
+	case a.peaks != "":
+		t.growth, t.basis, growthErr = measure(a.peaks)
+	case a.growth != "":
+		t.growth, growthErr = capacity.ParseGrowth(a.growth)
+	default:
+		t.basis.Assumed = true
+		t.growth, growthErr = capacity.ParseGrowth(assumed)
+	}
+	t.today = time.Now()
 	if a.today != "" {
-		if today, err = time.Parse(time.DateOnly, a.today); err != nil {
-			err = fmt.Errorf("today %q: wanted a day such as 2026-11-21", a.today)
+		if t.today, dayErr = time.Parse(time.DateOnly, a.today); dayErr != nil {
+			dayErr = fmt.Errorf("today %q: wanted a day such as 2026-11-21", a.today)
 		}
 	}
 	if a.delivery < 0 {
-		err = errors.Join(err, fmt.Errorf("delivery %s: wanted no time or more, such as 72h", a.delivery))
+		err = fmt.Errorf("delivery %s: wanted no time or more, such as 72h", a.delivery)
 	}
-	return growth, today, errors.Join(growthErr, err)
+	return t, errors.Join(growthErr, dayErr, err)
+}
+
+func measure(path string) (float64, capacity.Basis, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, capacity.Basis{}, fmt.Errorf("peaks: %w", err)
+	}
+	defer file.Close()
+	return capacity.Measure(file)
+}
+
+// figures are the capacity's, under the assumptions.
+func (a *assumptions) figures(plan stacks.Plan) (capacity.Figures, time.Time, error) {
+	t, err := a.read()
+	if err != nil {
+		return capacity.Figures{}, time.Time{}, err
+	}
+	f, err := capacity.Of(capacity.Args{Plan: plan, Growth: t.growth, Basis: t.basis, Delivery: a.delivery, Today: t.today})
+	return f, t.today, err
 }
 
 func previewCommand() *cobra.Command {
@@ -75,7 +115,7 @@ With PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true the preview holds the providers' 
 Its first line is a mark by which a comment can be found and written anew.`,
 		Example: "  PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --stack prod --json > preview.json\n  havre report preview preview.json",
 		RunE: func(command *cobra.Command, args []string) error {
-			growth, today, err := a.read()
+			t, err := a.read()
 			if err != nil {
 				return err
 			}
@@ -83,7 +123,7 @@ Its first line is a mark by which a comment can be found and written anew.`,
 			if err != nil {
 				return err
 			}
-			r, err := change.Of(p, change.Options{Plan: change.PlanOf(p.Stack), Growth: growth, Delivery: a.delivery, Today: today})
+			r, err := change.Of(p, change.Options{Plan: change.PlanOf(p.Stack), Growth: t.growth, Basis: t.basis, Delivery: a.delivery, Today: t.today})
 			if err != nil {
 				return err
 			}
@@ -170,7 +210,7 @@ func about(use, short string, text func(plan stacks.Plan, a *assumptions) (strin
 	command.Flags().StringVar(&file, "html", "", "write topology, cost and capacity with their pictures as one page of HTML to this file instead")
 	a.flags(command)
 	if !withTime {
-		for _, name := range []string{"growth", "delivery", "today"} {
+		for _, name := range []string{"growth", "peaks", "delivery", "today"} {
 			command.Flags().Lookup(name).Hidden = true
 		}
 	}
@@ -178,11 +218,7 @@ func about(use, short string, text func(plan stacks.Plan, a *assumptions) (strin
 }
 
 func writePage(plan stacks.Plan, a *assumptions, file string) error {
-	growth, today, err := a.read()
-	if err != nil {
-		return err
-	}
-	figures, err := capacity.Of(capacity.Args{Plan: plan, Growth: growth, Delivery: a.delivery, Today: today})
+	figures, today, err := a.figures(plan)
 	if err != nil {
 		return err
 	}
@@ -213,12 +249,11 @@ func costCommand() *cobra.Command {
 
 func capacityCommand() *cobra.Command {
 	return about("capacity", "What the declared peak takes with a site lost, and by when to order the next server", func(plan stacks.Plan, a *assumptions) (string, error) {
-		growth, today, err := a.read()
+		figures, today, err := a.figures(plan)
 		if err != nil {
 			return "", err
 		}
-		figures, err := capacity.Of(capacity.Args{Plan: plan, Growth: growth, Delivery: a.delivery, Today: today})
-		return figures.Text(today), err
+		return figures.Text(today), nil
 	}, true)
 }
 

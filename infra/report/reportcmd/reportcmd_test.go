@@ -29,6 +29,10 @@ func TestCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := filepath.Join(t.TempDir(), "prod.html")
+	peaks := filepath.Join(t.TempDir(), "peaks.csv")
+	if err := os.WriteFile(peaks, []byte("day,requests per second\n2026-09-01,2400\n2026-10-01,2500\n2026-11-01,2650\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		command *cobra.Command
 		input   string
@@ -41,6 +45,8 @@ func TestCommands(t *testing.T) {
 		"topology":          {New(), "", []string{"topology", "staging"}, "topology of stack staging"},
 		"cost":              {New(), "", []string{"cost"}, "cost of stack prod"},
 		"capacity":          {New(), "", []string{"capacity", "prod", "--growth", "0%"}, "nothing has to be ordered"},
+		"assumed":           {New(), "", []string{"capacity", "prod"}, "At 4 % a month, an assumption until peaks are measured, the peak's"},
+		"measured":          {New(), "", []string{"capacity", "prod", "--peaks", peaks}, " % a month, measured from 3 peaks, 2026-09-01 to 2026-11-01, the peak's"},
 		"page":              {New(), "", []string{"capacity", "prod", "--html", page}, ""},
 		"diff":              {Diff(), "", []string{"prod", "staging"}, `"havre-staging.example"`},
 		"diff as Markdown":  {Diff(), "", []string{"prod", "staging", "--markdown"}, "| value | prod | staging |\n|---|---|---|\n"},
@@ -61,6 +67,7 @@ func TestMistakes(t *testing.T) {
 		`growth "much": wanted percent a week, month or year, such as 4%/month`:                       {"capacity", "--growth", "much"},
 		`today "soon": wanted a day such as 2026-11-21`:                                               {"capacity", "--today", "soon"},
 		"delivery -1h0m0s: wanted no time or more, such as 72h":                                       {"capacity", "--delivery", "-1h"},
+		"peaks: open peaks.csv: no such file or directory":                                            {"capacity", "--peaks", "peaks.csv"},
 		"preview: neither a digest nor the engine's events; wanted what pulumi preview --json prints": {"preview", "-"},
 	} {
 		if _, err := run(t, New(), "{}", args...); err == nil || err.Error() != want {
