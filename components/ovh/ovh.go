@@ -213,7 +213,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	if len(args.Firewall) > 0 {
 		// Nothing waits for it. It stays before a server that is given up, until that ends.
-		if _, err := sdk.NewEdgeFirewall(ctx, naming.Child(name, "firewall"), &sdk.EdgeFirewallArgs{Address: bought.Address, Rules: args.Firewall},
+		if _, err := sdk.NewEdgeFirewall(ctx, naming.Child(name, "firewall"), &sdk.EdgeFirewallArgs{Address: bought.Address, Rules: sdk.FirewallRules(args.Firewall...)},
 			parent, pulumi.DeletedWith(bought)); err != nil {
 			return nil, err
 		}

@@ -137,7 +137,7 @@ func TestNodeGraph(t *testing.T) {
 			"havre:ovh:Server rbx-worker-1", "ovhmetal:index:Server rbx-worker-1-server protected", "ovhmetal:index:Installation rbx-worker-1-installation",
 			"ovhmetal:index:VrackAttachment rbx-worker-1-vrack", "havre:ovh:VPS gra-control-1", "ovhmetal:index:VPS gra-control-1-server\n",
 			"ovhmetal:index:VPSInstallation gra-control-1-installation",
-			"ovhmetal:index:EdgeFirewall gra-control-1-firewall\ngra-control-1-firewall has rules {[{map[action:{deny} protocol:{ipv4}]}]}",
+			"ovhmetal:index:EdgeFirewall gra-control-1-firewall\ngra-control-1-firewall has rules {[{deny ipv4}]}",
 			"rbx-worker-2-server has rescue {true}", "rbx-worker-2-server has rescueKey {" + key + "}", "rbx-worker-2-server has renewal {false}",
 			"ovhmetal:index:Vrack private-network protected", "ovhmetal:index:Vrack adopted-network\nadopted-network has adopt {pn-1000001}",
 			"gra-control-1-server has rescue {true}\ngra-control-1-server has adopt {vps-1.vps.ovh.net}", "gra-control-1-installation has adopt {true}",

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/sdk"
 )
 
 // MaxFirewallRules is OVH's bound: sequences 0 to 19.
@@ -22,20 +23,9 @@ type EdgeFirewall struct{}
 
 // EdgeFirewallArgs is the whole filter. See sdk.EdgeFirewallArgs.
 type EdgeFirewallArgs struct {
-	Address string         `pulumi:"address" provider:"replaceOnChanges"`
-	Off     *bool          `pulumi:"off,optional"`
-	Rules   []FirewallRule `pulumi:"rules"`
-}
-
-// FirewallRule is one rule; its place in the list is its sequence.
-type FirewallRule struct {
-	Action          string  `pulumi:"action"`
-	Protocol        string  `pulumi:"protocol"`
-	Source          *string `pulumi:"source,optional"`
-	SourcePort      *int    `pulumi:"sourcePort,optional"`
-	DestinationPort *int    `pulumi:"destinationPort,optional"`
-	TCPOption       *string `pulumi:"tcpOption,optional"`
-	Fragments       *bool   `pulumi:"fragments,optional"`
+	Address string   `pulumi:"address" provider:"replaceOnChanges"`
+	Off     *bool    `pulumi:"off,optional"`
+	Rules   []string `pulumi:"rules"` // sdk.FirewallRule; the place in the list is the rule's sequence
 }
 
 // EdgeFirewallState is the same.
@@ -70,14 +60,19 @@ func (*EdgeFirewall) Check(ctx context.Context, r infer.CheckRequest) (infer.Che
 	return infer.CheckResponse[EdgeFirewallArgs]{Inputs: args, Failures: failures}, nil
 }
 
-func checkRules(rules []FirewallRule) (failures []p.CheckFailure) {
+func checkRules(rules []string) (failures []p.CheckFailure) {
 	fail := func(format string, v ...any) {
 		failures = append(failures, p.CheckFailure{Property: "rules", Reason: fmt.Sprintf(format, v...)})
 	}
 	if len(rules) > MaxFirewallRules {
 		fail("are %d, OVH takes %d; join some, or leave them to the host's own firewall", len(rules), MaxFirewallRules)
 	}
-	for i, rule := range rules {
+	for i, line := range rules {
+		rule, err := sdk.ParseFirewallRule(line)
+		if err != nil {
+			fail("%v", err)
+			continue
+		}
 		if rule.Action != "permit" && rule.Action != "deny" {
 			fail("rule %d: action %q is neither permit nor deny; set one of them", i, rule.Action)
 		}
@@ -105,8 +100,20 @@ func checkRules(rules []FirewallRule) (failures []p.CheckFailure) {
 	return failures
 }
 
-// wanted is a rule as the API has it.
-func (f FirewallRule) wanted(sequence int) api.FirewallRule {
+// wanted are the rules as the API has them.
+func (a EdgeFirewallArgs) wanted() ([]api.FirewallRule, error) {
+	list := make([]api.FirewallRule, len(a.Rules))
+	for i, line := range a.Rules {
+		rule, err := sdk.ParseFirewallRule(line)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = wantedRule(i, rule)
+	}
+	return list, nil
+}
+
+func wantedRule(sequence int, f sdk.FirewallRule) api.FirewallRule {
 	r := api.FirewallRule{
 		Sequence: sequence, Action: f.Action, Protocol: f.Protocol, Source: deref(f.Source, "any"), TCPOption: deref(f.TCPOption, ""), Fragments: truth(f.Fragments), State: "ok",
 	}
@@ -148,9 +155,13 @@ func putFirewall(ctx context.Context, a EdgeFirewallArgs) error {
 	if err != nil {
 		return err
 	}
+	rules, err := a.wanted()
+	if err != nil {
+		return fmt.Errorf("edge firewall of %s: %w", a.Address, err)
+	}
 	deadline := time.Now().Add(min(rt.wait, 15*time.Minute))
 	for {
-		settled, err := stepFirewall(ctx, c, a)
+		settled, err := stepFirewall(ctx, c, a, rules)
 		if settled {
 			return nil
 		}
@@ -164,7 +175,7 @@ func putFirewall(ctx context.Context, a EdgeFirewallArgs) error {
 }
 
 // stepFirewall does what can be done now. What OVH is still working on is left alone until the next look.
-func stepFirewall(ctx context.Context, c *api.Client, a EdgeFirewallArgs) (settled bool, err error) {
+func stepFirewall(ctx context.Context, c *api.Client, a EdgeFirewallArgs, rules []api.FirewallRule) (settled bool, err error) {
 	state, err := c.Firewall(ctx, a.Address)
 	if api.IsNotFound(err) {
 		return false, c.AddFirewall(ctx, a.Address)
@@ -183,7 +194,7 @@ func stepFirewall(ctx context.Context, c *api.Client, a EdgeFirewallArgs) (settl
 	settled = true
 	for _, r := range have {
 		there[r.Sequence] = r
-		if r.State == "ok" && (r.Sequence >= len(a.Rules) || r != a.Rules[r.Sequence].wanted(r.Sequence)) {
+		if r.State == "ok" && (r.Sequence >= len(rules) || r != rules[r.Sequence]) {
 			if err := c.DeleteFirewallRule(ctx, a.Address, r.Sequence); err != nil {
 				return false, err
 			}
@@ -191,11 +202,11 @@ func stepFirewall(ctx context.Context, c *api.Client, a EdgeFirewallArgs) (settl
 		}
 		settled = settled && r.State == "ok"
 	}
-	for i, rule := range a.Rules {
+	for i, rule := range rules {
 		if _, ok := there[i]; ok {
 			continue
 		}
-		if err := c.AddFirewallRule(ctx, a.Address, rule.wanted(i)); err != nil {
+		if err := c.AddFirewallRule(ctx, a.Address, rule); err != nil {
 			return false, err
 		}
 		settled = false
@@ -224,15 +235,16 @@ func (*EdgeFirewall) Read(ctx context.Context, r infer.ReadRequest[EdgeFirewallA
 	if err != nil {
 		return gone, err
 	}
-	a := EdgeFirewallArgs{Address: r.ID, Rules: []FirewallRule{}}
+	a := EdgeFirewallArgs{Address: r.ID, Rules: []string{}}
 	if !state.Enabled {
 		off := true
 		a.Off = &off
 	}
-	same := len(have) == len(r.State.Rules) && truth(a.Off) == truth(r.State.Off)
+	was, err := r.State.wanted()
+	same := err == nil && len(have) == len(was) && truth(a.Off) == truth(r.State.Off)
 	for i, h := range have {
 		h.State = "ok"
-		same = same && h == r.State.Rules[i].wanted(i)
+		same = same && h == was[i]
 		a.Rules = append(a.Rules, told(h))
 	}
 	if same {
@@ -242,8 +254,8 @@ func (*EdgeFirewall) Read(ctx context.Context, r infer.ReadRequest[EdgeFirewallA
 }
 
 // told is a rule of the API as the stack would write it.
-func told(h api.FirewallRule) FirewallRule {
-	f := FirewallRule{Action: h.Action, Protocol: h.Protocol}
+func told(h api.FirewallRule) string {
+	f := sdk.FirewallRule{Action: h.Action, Protocol: h.Protocol}
 	if h.Source != "any" {
 		f.Source = &h.Source
 	}
@@ -259,7 +271,7 @@ func told(h api.FirewallRule) FirewallRule {
 	if h.Fragments {
 		f.Fragments = &h.Fragments
 	}
-	return f
+	return f.String()
 }
 
 // Delete takes the filter away: all traffic reaches the host again.

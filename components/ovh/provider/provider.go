@@ -22,6 +22,7 @@ import (
 
 	"havre/components/ovh/api"
 	"havre/components/ovh/order"
+	"havre/components/unchanged"
 )
 
 // Name and Version of the plugin.
@@ -213,11 +214,16 @@ func (rt *runtime) wrap(in p.Provider) p.Provider {
 		return neverReplaced(resp), err
 	}
 	out.Configure = func(ctx context.Context, r p.ConfigureRequest) error { return in.Configure(with(ctx, ""), r) }
-	out.Check = func(ctx context.Context, r p.CheckRequest) (p.CheckResponse, error) {
+	// No check of ours looks at anything but the inputs.
+	out.Check = unchanged.Check(func(ctx context.Context, r p.CheckRequest) (p.CheckResponse, error) {
 		return in.Check(with(ctx, r.Urn), r)
-	}
+	})
 	out.Diff = func(ctx context.Context, r p.DiffRequest) (p.DiffResponse, error) {
-		return in.Diff(with(ctx, r.Urn), r)
+		ctx = with(ctx, r.Urn)
+		if settled, err := rt.settled(ctx, r); settled || err != nil {
+			return unchanged.None(), err
+		}
+		return in.Diff(ctx, r)
 	}
 	out.Create = func(ctx context.Context, r p.CreateRequest) (p.CreateResponse, error) {
 		return in.Create(with(ctx, r.Urn), r)

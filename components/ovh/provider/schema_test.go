@@ -81,7 +81,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 		}
 	}
 	for token, face := range map[string]any{
-		"PartitionArgs": sdk.Partition{}, "BudgetNode": sdk.BudgetNode{}, "FirewallRule": sdk.FirewallRule{},
+		"PartitionArgs": sdk.Partition{}, "BudgetNode": sdk.BudgetNode{},
 		"DatabaseOffer": sdk.DatabaseOffer{}, "ScrubRule": sdk.ScrubRule{},
 	} {
 		var have []string

@@ -280,47 +280,6 @@ func NewReverseDNS(ctx *pulumi.Context, name string, args *ReverseDNSArgs, opts 
 	return &r, err
 }
 
-// FirewallRule is one rule of an edge firewall. The first that matches decides; it is stateless, so answers need a rule of their own.
-type FirewallRule struct {
-	Action          string  `pulumi:"action"`          // permit or deny
-	Protocol        string  `pulumi:"protocol"`        // ah, esp, gre, icmp, ipv4, tcp or udp
-	Source          *string `pulumi:"source"`          // IPv4 network; nil: any
-	SourcePort      *int    `pulumi:"sourcePort"`      // of tcp and udp; nil: any
-	DestinationPort *int    `pulumi:"destinationPort"` // of tcp and udp; nil: any
-	TCPOption       *string `pulumi:"tcpOption"`       // established or syn
-	Fragments       *bool   `pulumi:"fragments"`       // fragments only
-}
-
-// EdgeFirewallArgs is the whole filter in front of one address. It sees what comes from outside OVH, not what comes from other servers there.
-type EdgeFirewallArgs struct {
-	Address pulumi.StringInput  // IPv4 of a server or VPS; another one is another resource
-	Off     pulumi.BoolPtrInput // keeps the rules and lets everything pass
-	Rules   []FirewallRule      // at most 20, in their order
-}
-
-type edgeFirewallArgs struct {
-	Address string         `pulumi:"address"`
-	Off     *bool          `pulumi:"off"`
-	Rules   []FirewallRule `pulumi:"rules"`
-}
-
-// ElementType tells the Pulumi runtime how to marshal EdgeFirewallArgs.
-func (EdgeFirewallArgs) ElementType() reflect.Type { return reflect.TypeFor[edgeFirewallArgs]() }
-
-// EdgeFirewall is OVH's filter in front of an address.
-type EdgeFirewall struct {
-	pulumi.CustomResourceState
-
-	Address pulumi.StringOutput `pulumi:"address"`
-}
-
-// NewEdgeFirewall registers the filter in front of an address.
-func NewEdgeFirewall(ctx *pulumi.Context, name string, args *EdgeFirewallArgs, opts ...pulumi.ResourceOption) (*EdgeFirewall, error) {
-	var r EdgeFirewall
-	err := ctx.RegisterResource(EdgeFirewallToken, name, args, &r, opts...)
-	return &r, err
-}
-
 // AggregationArgs joins both interfaces of a dedicated server into one private one. The server has no public address while it lasts.
 type AggregationArgs struct {
 	ServiceName pulumi.StringInput // dedicated server

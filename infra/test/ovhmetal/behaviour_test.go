@@ -344,7 +344,7 @@ func TestForeignServerIsNeverWiped(t *testing.T) {
 func TestRulesAreEnough(t *testing.T) {
 	program := append(serverNode("a", "pn-1000001", nil), vpsNode("b", map[string]any{"rescue": true})...)
 	program = append(program, serverNode("n", "", map[string]any{"rescue": true, "renewal": false})...)
-	program = append(program, bill("500", []string{"a", "n"}, []string{"b"}), wall(nil, rule("deny", "ipv4", nil)),
+	program = append(program, bill("500", []string{"a", "n"}, []string{"b"}), wall(nil, "deny ipv4"),
 		beside("ReverseDNS", "n-reverse", "address", "address", map[string]any{"reverse": "n.example.net"}), beside("Aggregation", "n-aggregation", "serviceName", "serviceName", nil),
 		network(nil), declared{"SSHKey", "ops-key", func(map[string]resource.PropertyMap) resource.PropertyMap {
 			return props(map[string]any{"keyName": "ops", "publicKey": publicKey})

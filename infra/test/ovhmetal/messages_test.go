@@ -408,7 +408,7 @@ func TestNetworkMessages(t *testing.T) {
 	}}}
 	w.says(t, w.with(t, s, nil, true).err, `n-reverse: address "web1" is not an IPv4 address; give that of a server or VPS`)
 
-	w, s = begin(t, append(serverNode("n", "", nil), wall(nil, rule("deny", "ipv4", nil)))...)
+	w, s = begin(t, append(serverNode("n", "", nil), wall(nil, "deny ipv4"))...)
 	w.says(t, w.hears(t, s, nil, false, reply{"POST", "/rule$", "", 400, no}), "n-firewall: edge firewall of ADDRESS: POST /ip/ADDRESS%2F32/firewall/ADDRESS/rule: 400 Client::BadRequest: no")
 	w.says(t, w.hears(t, s, slow, false, reply{"GET", "/firewall/[0-9.]+$", "", 200, `{"enabled":false,"state":"enableFirewallPending"}`}), "n-firewall: edge firewall of ADDRESS is not as wanted yet; run again")
 

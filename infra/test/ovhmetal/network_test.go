@@ -23,14 +23,6 @@ func beside(kind, name, input, output_ string, rest map[string]any) declared {
 	}}
 }
 
-func rule(action, protocol string, rest map[string]any) map[string]any {
-	out := map[string]any{"action": action, "protocol": protocol}
-	for k, v := range rest {
-		out[k] = v
-	}
-	return out
-}
-
 func wall(rest map[string]any, rules ...any) declared {
 	in := map[string]any{"rules": rules}
 	for k, v := range rest {
@@ -95,10 +87,10 @@ func TestReverseDNS(t *testing.T) {
 }
 
 func TestEdgeFirewall(t *testing.T) {
-	ssh := rule("permit", "tcp", map[string]any{"destinationPort": 22.0, "source": "192.0.2.0/24"})
-	back := rule("permit", "tcp", map[string]any{"tcpOption": "established"})
-	mesh := rule("permit", "udp", map[string]any{"destinationPort": 51820.0})
-	rest := rule("deny", "ipv4", nil)
+	ssh := "permit tcp from 192.0.2.0/24 to port 22"
+	back := "permit tcp established"
+	mesh := "permit udp to port 51820"
+	rest := "deny ipv4"
 	w, s := begin(t, append(serverNode("n", "", nil), wall(nil, back, ssh, mesh, rest))...)
 	must(t, w.up(t, s).err)
 	address := s.state["n-firewall"].ID
@@ -141,12 +133,13 @@ func TestEdgeFirewall(t *testing.T) {
 		want  string
 	}{
 		{many, "rules are 21, OVH takes 20; join some, or leave them to the host's own firewall"},
-		{[]any{rule("allow", "tcp", nil)}, `rules rule 0: action "allow" is neither permit nor deny; set one of them`},
-		{[]any{rule("permit", "sctp", nil)}, `rules rule 0: protocol "sctp" is none of ah, esp, gre, icmp, ipv4, tcp, udp; set one of them`},
-		{[]any{rule("permit", "tcp", map[string]any{"source": "192.0.2.1/24"})}, `rules rule 0: source "192.0.2.1/24" is not an IPv4 network; write it like 192.0.2.0/24, or leave it out for any`},
-		{[]any{rule("permit", "tcp", map[string]any{"destinationPort": 70000.0})}, `rules rule 0: port 70000 is not between 1 and 65535; leave it out for any`},
-		{[]any{rule("permit", "icmp", map[string]any{"destinationPort": 80.0})}, `rules rule 0: protocol icmp has no ports; leave port 80 out`},
-		{[]any{rule("permit", "udp", map[string]any{"tcpOption": "syn"})}, `rules rule 0: tcpOption "syn" is established or syn, and for tcp only; leave it out`},
+		{[]any{"permit tcp to 22"}, `rules rule "permit tcp to 22" cannot be read at "22"; write it like permit tcp from 192.0.2.0/24 to port 22`},
+		{[]any{"allow tcp"}, `rules rule 0: action "allow" is neither permit nor deny; set one of them`},
+		{[]any{"permit sctp"}, `rules rule 0: protocol "sctp" is none of ah, esp, gre, icmp, ipv4, tcp, udp; set one of them`},
+		{[]any{"permit tcp from 192.0.2.1/24"}, `rules rule 0: source "192.0.2.1/24" is not an IPv4 network; write it like 192.0.2.0/24, or leave it out for any`},
+		{[]any{"permit tcp to port 70000"}, `rules rule 0: port 70000 is not between 1 and 65535; leave it out for any`},
+		{[]any{"permit icmp to port 80"}, `rules rule 0: protocol icmp has no ports; leave port 80 out`},
+		{[]any{"permit udp syn"}, `rules rule 0: tcpOption "syn" is established or syn, and for tcp only; leave it out`},
 	} {
 		s.program[2] = wall(nil, c.rules...)
 		expect(t, w.with(t, s, nil, true).err, c.want)
@@ -160,8 +153,8 @@ func TestEdgeFirewall(t *testing.T) {
 
 // TestFirewallThroughFaults spoils every call of a change once, one after another: the next run always ends with the rules that are wanted.
 func TestFirewallThroughFaults(t *testing.T) {
-	rest := rule("deny", "ipv4", nil)
-	mesh := rule("permit", "udp", map[string]any{"destinationPort": 51820.0})
+	rest := "deny ipv4"
+	mesh := "permit udp to port 51820"
 	for _, kind := range []ovhsim.Kind{ovhsim.FailAfter, ovhsim.DropBefore, ovhsim.DropAfter, ovhsim.Malformed, ovhsim.TooMany} {
 		t.Run(string(kind), func(t *testing.T) {
 			w, s := begin(t, append(serverNode("n", "", nil), wall(nil, mesh, rest))...)

@@ -53,7 +53,7 @@ func faultNetwork(change map[string]any) []declared {
 		}},
 		of("ReverseDNS", "n-reverse", "address", "address", map[string]any{"reverse": "n.example.net"}),
 		of("EdgeFirewall", "n-firewall", "address", "address", map[string]any{"rules": []any{
-			rule("permit", "udp", map[string]any{"destinationPort": 51820.0}), rule("deny", "ipv4", nil),
+			"permit udp to port 51820", "deny ipv4",
 		}}))
 }
 

@@ -7,10 +7,12 @@ import (
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
+
+	"havre/components/unchanged"
 )
 
-// TestCheckedBefore: what a check has answered is answered again without the library, secrets included; anything else, and anything new, is not.
-func TestCheckedBefore(t *testing.T) {
+// TestUnchangedInputsAreNotCheckedAgain: what a check has answered is answered again without the library, secrets included; anything else, and anything new, is not.
+func TestUnchangedInputsAreNotCheckedAgain(t *testing.T) {
 	built, err := New()
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +25,7 @@ func TestCheckedBefore(t *testing.T) {
 		t.Fatalf("first check: %v, %v, %v", first.Inputs, first.Failures, err)
 	}
 	asked := errors.New("the library was asked")
-	quick := checkedBefore(func(context.Context, p.CheckRequest) (p.CheckResponse, error) { return p.CheckResponse{}, asked })
+	quick := unchanged.Check(func(context.Context, p.CheckRequest) (p.CheckResponse, error) { return p.CheckResponse{}, asked })
 	again, err := quick(t.Context(), p.CheckRequest{Urn: urn, State: first.Inputs, Inputs: first.Inputs})
 	if err != nil || !property.New(again.Inputs).Equals(property.New(first.Inputs)) {
 		t.Errorf("the same again: %v, %v", again.Inputs, err)
