@@ -85,16 +85,17 @@ type Cluster struct {
 
 	// Kubeconfig is the administrator's, as JSON; secret.
 	Kubeconfig pulumi.StringOutput
-	// Ready are the resources after which every node is Ready with its labels and taints. What runs in the cluster depends on them, so that it is also gone
-	// before the first node is drained.
+	// Ready are the resources after which the cluster takes work: its first control-plane node and every worker are Ready with their labels and taints. What
+	// runs in the cluster depends on them, so that it is also gone before the first worker is drained. It does not wait for the rest of the control plane,
+	// whose etcd members enter one after another: the API serves all the while, for a member has no vote until it has caught up.
 	Ready []pulumi.Resource
-	// Nodes are the same by node: a resource of one node after which it is Ready.
+	// Nodes are a resource of each node after which it is Ready.
 	Nodes map[string]pulumi.Resource
 
 	kubeconfig pulumi.Resource
 }
 
-// Resources are the real resources to depend on: every node Ready, and the kubeconfig.
+// Resources are the real resources to depend on: Ready, and the kubeconfig.
 func (c *Cluster) Resources() []pulumi.Resource { return append(slices.Clone(c.Ready), c.kubeconfig) }
 
 // node is a component that only groups one node's resources under its name.
@@ -175,7 +176,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 			return nil, err
 		}
 		c.Nodes[n.plain.Name] = member.Resource
-		c.Ready = append(c.Ready, member.Resource)
+		if n == first || !n.plain.ControlPlane {
+			c.Ready = append(c.Ready, member.Resource)
+		}
 	}
 
 	kubeconfig, err := host.NewCommand(ctx, naming.Child(name, "kubeconfig"), host.CommandArgs{

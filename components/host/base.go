@@ -52,7 +52,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
 	library, err := remote.NewCopyToRemote(ctx, naming.Child(name, "library"), &remote.CopyToRemoteArgs{
-		Connection: args.Connection.args(),
+		Connection: args.Connection.input(),
 		Source:     pulumi.NewFileArchive(libraryPath),
 		RemotePath: pulumi.String(script.CopyPath),
 		// A host that was installed again has lost its copy, and another connection alone copies nothing. Its own key tells one installation from the next.

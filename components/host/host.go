@@ -42,6 +42,26 @@ type Connection struct {
 	// Held keeps the host's commands as they are in the state, whatever the program says: none runs, not even the Delete of one that goes. It is for a host
 	// that runs another system for now, OVH's rescue system say. A command that is not in the state yet still fails, at the pinned host key.
 	Held bool
+
+	// shared is the connection as the commands take it, once Shared has been called.
+	shared *remote.ConnectionOutput
+}
+
+// Shared is the same connection, put together once for all commands of the host: their values are waited for once, and not anew by each of them.
+func (c Connection) Shared() Connection {
+	if c.shared == nil && c.Validate() == nil {
+		output := c.args().ToConnectionOutput()
+		c.shared = &output
+	}
+	return c
+}
+
+// input is the connection as a command takes it.
+func (c Connection) input() remote.ConnectionInput {
+	if c.shared != nil {
+		return *c.shared
+	}
+	return c.args()
 }
 
 // Validate reports everything that is missing or out of bounds, joined.
@@ -137,22 +157,21 @@ func NewCommand(ctx *pulumi.Context, name string, args CommandArgs, opts ...pulu
 		return nil, fmt.Errorf("command %s: %w", name, err)
 	}
 
-	logging := remote.LoggingStdoutAndStderr
-	if args.Quiet || args.SecretOutput || args.Stdin != nil {
-		logging = remote.LoggingNone
-	}
 	wrap := script.AsRoot
 	if args.Once {
 		wrap = script.AsRootInstalled
 	}
 	in := &remote.CommandArgs{
-		Connection: args.Connection.args(),
+		Connection: args.Connection.input(),
 		Create:     wrapped(args.Create, wrap, args.Library),
 		Update:     wrapped(args.Update, wrap, args.Library),
 		Delete:     wrapped(args.Delete, script.AsRootIfInstalled, args.Library),
-		Logging:    logging,
 		// sshd refuses the variables anyway, and a previous output may hold a secret.
 		AddPreviousOutputInEnv: pulumi.Bool(false),
+	}
+	// Both streams are logged unless the plugin is told otherwise.
+	if args.Quiet || args.SecretOutput || args.Stdin != nil {
+		in.Logging = remote.LoggingNone
 	}
 	if args.Stdin != nil {
 		in.Stdin = secret(args.Stdin)

@@ -57,7 +57,7 @@ func TestCommand(t *testing.T) {
 			for path, want := range map[string]any{
 				"connection.host": "198.51.100.11", "connection.user": "debian", "connection.port": 22.0, "connection.privateKey": privateKey,
 				"connection.hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIexample", "connection.dialErrorLimit": 40.0, "connection.perDialTimeout": 10.0,
-				"logging": "stdoutAndStderr", "addPreviousOutputInEnv": false, "update": nil, "stdin": nil, "triggers": nil,
+				"logging": nil, "addPreviousOutputInEnv": false, "update": nil, "stdin": nil, "triggers": nil,
 			} {
 				if got := r.Value(path); got.V != want {
 					t.Errorf("%s is %v, want %v", path, got.V, want)

@@ -129,7 +129,7 @@ func buildMachine(
 		HostKey:    node.HostKey,
 		// What answers is the rescue system, and what the host's own commands would do to it is lost with the next boot.
 		Held: planned.Rescue,
-	}
+	}.Shared()
 	args := host.Args{Connection: connection, Base: script.Base{
 		Hostname: planned.Hostname, WithoutContainers: !planned.InCluster(), ExtraPackages: packages(planned),
 	}}

@@ -158,7 +158,7 @@ func TestDescriptionReachesTheOrder(t *testing.T) {
 			t.Errorf("%s has %s %s, want %s", c.name, c.path, got, c.want)
 		}
 	}
-	golden(t, "firewall-of-an-edge-node.txt", strings.ReplaceAll(text("gra-worker-2-firewall", "rules"), "]} ", "]}\n")+"\n")
+	golden(t, "firewall-of-an-edge-node.txt", strings.NewReplacer("} {", "\n", "{[{", "", "}]}", "").Replace(text("gra-worker-2-firewall", "rules"))+"\n")
 	bill, err := e.Named("fleet-budget")
 	if err != nil {
 		t.Fatal(err)
@@ -226,6 +226,33 @@ func TestNothingWaitsForNamesAndFirewalls(t *testing.T) {
 		}
 		if count < len(stack.Nodes) {
 			t.Errorf("stack %s: %d reverses and firewalls, want one a node at least", name, count)
+		}
+	}
+}
+
+// TestWorkWaitsForWorkersOnly: what runs in the cluster is made while the rest of the control plane still enters it, and is gone before a worker is drained.
+func TestWorkWaitsForWorkersOnly(t *testing.T) {
+	for _, name := range stacks.Names() {
+		stack, file := described(t, name), overlay(t)
+		e := engine(t, stack)
+		if err := e.Run(hosttest.Known, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"cluster-kubeconfig"}
+		founded := false
+		for _, n := range stack.Nodes {
+			if n.Has(stacks.RoleWorker) || n.Has(stacks.RoleControlPlane) && !founded {
+				want = append(want, n.Name+"-member")
+			}
+			founded = founded || n.Has(stacks.RoleControlPlane)
+		}
+		slices.Sort(want)
+		provider, err := e.Named("kubernetes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(provider.DependsOn, want) {
+			t.Errorf("stack %s: the cluster's objects wait for\n%q, want\n%q", name, provider.DependsOn, want)
 		}
 	}
 }

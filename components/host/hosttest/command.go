@@ -28,6 +28,9 @@ var (
 func checkCommand(r Registration) error {
 	errs := []error{checkConnection(r)}
 	logging := r.Text("logging")
+	if r.Value("logging").IsNull() {
+		logging = "stdoutAndStderr" // the plugin's own choice
+	}
 	if !slices.Contains(loggings, logging) {
 		errs = append(errs, fmt.Errorf("logging %q is not one of %s", logging, strings.Join(loggings, " ")))
 	}

@@ -70,6 +70,10 @@ func TestStrictness(t *testing.T) {
 			a.Stdin = pulumi.ToSecret(pulumi.String("s")).(pulumi.StringOutput).ToStringPtrOutput()
 			a.Logging = remote.LoggingStderr
 		}), "it takes a secret on standard input and logs stderr"},
+		{"stdin logged by default", command(func(a *remote.CommandArgs, _ *remote.ConnectionArgs) {
+			a.Stdin = pulumi.ToSecret(pulumi.String("s")).(pulumi.StringOutput).ToStringPtrOutput()
+			a.Logging = nil
+		}), "it takes a secret on standard input and logs stdoutAndStderr"},
 		{"secret script", command(func(a *remote.CommandArgs, _ *remote.ConnectionArgs) {
 			a.Create = pulumi.ToSecret(pulumi.String("s")).(pulumi.StringOutput).ToStringPtrOutput()
 		}), "its create is secret; secrets go to standard input, scripts are read in previews"},
