@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/host/script"
+	"havre/components/shallow"
 )
 
 const (
@@ -189,8 +190,11 @@ func NewCommand(ctx *pulumi.Context, name string, args CommandArgs, opts ...pulu
 		own = append(own, ignoreChanges)
 	}
 	own = append(own, args.Connection.hold()...)
-	command, err := remote.NewCommand(ctx, name, in, own...)
-	if err != nil {
+	var command *remote.Command
+	if err := shallow.Run(func() (err error) {
+		command, err = remote.NewCommand(ctx, name, in, own...)
+		return err
+	}); err != nil {
 		return nil, fmt.Errorf("command %s: %w", name, err)
 	}
 	return &Command{Stdout: command.Stdout, Resource: command}, nil

@@ -11,6 +11,7 @@ import (
 	"havre/components/host/script"
 	"havre/components/ovh"
 	"havre/components/ovh/sdk"
+	"havre/components/shallow"
 	"havre/stacks"
 )
 
@@ -60,8 +61,11 @@ func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget
 	var fleet []machine
 	var errs []error
 	for _, planned := range plan.Nodes {
-		m, err := buildMachine(ctx, plan, planned, settings, budget, private, opts...)
-		if err != nil {
+		var m machine
+		if err := shallow.Run(func() (err error) {
+			m, err = buildMachine(ctx, plan, planned, settings, budget, private, opts...)
+			return err
+		}); err != nil {
 			errs = append(errs, fmt.Errorf("node %s: %w", planned.Name, err))
 			continue
 		}

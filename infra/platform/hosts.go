@@ -8,6 +8,7 @@ import (
 
 	"havre/components/cluster"
 	"havre/components/ovh/sdk"
+	"havre/components/shallow"
 	"havre/components/wireguard"
 	"havre/stacks"
 )
@@ -26,7 +27,7 @@ type hosts struct {
 // DeployHosts is Deploy without what lives in the cluster: servers, base set-up, mesh and cluster, and nothing that needs an API server to answer. It is for
 // measuring the state of fleets for which there are no real hosts; see infra/bench.
 func DeployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
-	return onOwnStack(func() error {
+	return shallow.Run(func() error {
 		_, err := deployHosts(ctx, stack, overlay)
 		return err
 	})

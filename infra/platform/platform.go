@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/shallow"
 	"havre/infra/guard"
 	"havre/stacks"
 )
@@ -26,15 +27,7 @@ func Program(ctx *pulumi.Context) error {
 // Deploy makes a stack. overlay is the file in which a sandbox left its settings, "" for none. Everything that is wrong with the description and with
 // the settings is reported at once, before anything is registered; then everything that the guard refuses of what was registered.
 func Deploy(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
-	return onOwnStack(func() error { return deploy(ctx, stack, overlay) })
-}
-
-// onOwnStack runs f on a stack of its own and waits for it. The engine writes every frame from the program's entry to a resource's registration into the
-// state, with that resource: the seven that lie below f are the same for all of them, say nothing, and were a seventh of the state of 200 hosts.
-func onOwnStack(f func() error) error {
-	done := make(chan error)
-	go func() { done <- f() }()
-	return <-done
+	return shallow.Run(func() error { return deploy(ctx, stack, overlay) })
 }
 
 func deploy(ctx *pulumi.Context, stack stacks.Stack, overlay string) error {
