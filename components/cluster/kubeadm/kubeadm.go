@@ -1,8 +1,8 @@
 // Package kubeadm renders the scripts of a node's life: how a host becomes a node and stops being one. It is pure.
 //
-// The thing to get wrong: nothing here is a file of the host. A script calls functions of the library (cluster.sh, control-plane.sh, kubernetes.sh in
+// The thing to get wrong: nothing here is a file of the host. A script calls functions of the library (cluster.sh, control-plane.sh, kubernetes.sh, kubeadm.sh in
 // components/host/script/library) with what is the node's own, and those make the files; so a change of a configuration is a change there, and a preview shows it as
-// another checksum of kubernetes.sh on every node. What kubeadm init is told is stored in the cluster and used by every later control-plane node, so nothing of one
+// another checksum of that file on every node. What kubeadm init is told is stored in the cluster and used by every later control-plane node, so nothing of one
 // node may be in ClusterConfiguration. A node's own addresses go into patches, into kubelet's drop-in and into kubelet's flags.
 package kubeadm
 
