@@ -20,7 +20,7 @@ const (
 
 // load measures a burst with and without placeholders, and a rolling update, on the running sandbox.
 func (b *Bench) load(ctx context.Context) error {
-	edge, err := bringup.EdgeOf(ctx, bringup.Pulumi{Workspace: b.Workspace, Env: b.Workspace.LocalEnv()})
+	edge, err := bringup.EdgeOf(ctx, bringup.Pulumi{Workspace: b.Workspace, Env: b.Workspace.LocalEnv()}, "local")
 	if err != nil {
 		return fmt.Errorf("load: %w; a running sandbox is needed: make up", err)
 	}

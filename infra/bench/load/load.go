@@ -15,6 +15,7 @@ import (
 	"io"
 	"time"
 
+	"havre/infra/replay"
 	"havre/infra/sandbox/bringup"
 	"havre/services/render"
 )
@@ -38,6 +39,15 @@ type Options struct {
 	// Progress is told what is being done.
 	Progress func(string)
 }
+
+// Phase is what readers met in a stretch of time, and shot one request.
+type (
+	Phase = replay.Phase
+	shot  = replay.Shot
+)
+
+// phase sums the shots that left in [from, to).
+func phase(shots []shot, from, to time.Time) Phase { return replay.Sum(shots, from, to) }
 
 // Report is what was measured.
 type Report struct {
@@ -86,7 +96,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		err = errors.Join(err, c.clear(back), c.hold(back, c.placeholders), c.patience(back, c.behaviour),
 			c.disown(back, "deployment", render.HeadroomApp), c.disown(back, "hpa", render.App))
 	}()
-	shooter, err := newShooter(o.Edge)
+	shooter, err := replay.NewShooter(o.Edge)
 	if err != nil {
 		return report, err
 	}
@@ -119,7 +129,12 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 }
 
 // burst steps the rate and watches who comes.
-func (c *cluster) burst(ctx context.Context, s *shooter, low, high float64) (Burst, error) {
+func (c *cluster) burst(ctx context.Context, s *replay.Shooter, low, high float64) (Burst, error) {
+	quiet, quietErr := replay.Steady(low, c.Quiet)
+	busy, busyErr := replay.Steady(high, c.Burst)
+	if err := errors.Join(quietErr, busyErr); err != nil {
+		return Burst{}, err
+	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	w := newWatch()
@@ -127,12 +142,12 @@ func (c *cluster) burst(ctx context.Context, s *shooter, low, high float64) (Bur
 	go func() {
 		ended <- c.Stream(watching, w, "get", "pods", "-n", namespace, "-l", rendererLabel, "--watch", "--output-watch-events", "-o", "json")
 	}()
-	shots := s.shoot(ctx, low, c.Quiet)
+	shots := s.Shoot(ctx, quiet)
 	if ctx.Err() != nil {
 		return Burst{}, ctx.Err()
 	}
 	step := time.Now()
-	shots = append(shots, s.shoot(ctx, high, c.Burst)...)
+	shots = append(shots, s.Shoot(ctx, busy)...)
 	stop()
 	if err := <-ended; err != nil && watching.Err() == nil {
 		return Burst{}, fmt.Errorf("watch the renderer's pods: %w", err)
@@ -175,16 +190,20 @@ func newBurst(shots []shot, added []arrival, step time.Time) Burst {
 }
 
 // rollout replaces every pod of the renderer while requests come, and goes on for as long as the edge may still believe in old ones.
-func (c *cluster) rollout(ctx context.Context, s *shooter, rate float64) (Phase, time.Duration, error) {
+func (c *cluster) rollout(ctx context.Context, s *replay.Shooter, rate float64) (Phase, time.Duration, error) {
 	if err := c.rest(ctx); err != nil {
+		return Phase{}, 0, err
+	}
+	steady, err := replay.Steady(rate, time.Hour)
+	if err != nil {
 		return Phase{}, 0, err
 	}
 	shooting, stop := context.WithCancel(ctx)
 	defer stop()
 	shots := make(chan []shot, 1)
-	go func() { shots <- s.shoot(shooting, rate, time.Hour) }()
+	go func() { shots <- s.Shoot(shooting, steady) }()
 	start := time.Now()
-	_, err := c.Kubectl(ctx, "", "rollout", "restart", "deployment/renderer", "-n", namespace)
+	_, err = c.Kubectl(ctx, "", "rollout", "restart", "deployment/renderer", "-n", namespace)
 	if err == nil {
 		_, err = c.Kubectl(ctx, "", "rollout", "status", "deployment/renderer", "-n", namespace, "--timeout=5m")
 	}

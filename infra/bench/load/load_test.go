@@ -3,17 +3,12 @@ package load
 import (
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"havre/infra/sandbox/bringup"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -111,47 +106,11 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// Requests come over TLS to every edge node in turn, each for another reader; answers that are no pictures are counted.
-func TestShooter(t *testing.T) {
-	var mu sync.Mutex
-	asked := map[string]int{}
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		asked[r.Host+" "+r.URL.Query().Get("name")]++
-		if len(asked) == 3 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}))
-	defer server.Close()
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	s, err := newShooter(bringup.Edge{Domain: "example.com", Addresses: []string{server.Listener.Addr().String()}, Authority: authority})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fired := s.shoot(t.Context(), 100, 50*time.Millisecond)
-	p := phase(fired, time.Time{}, time.Now().Add(time.Hour))
-	if p.Requests != 5 || p.Failed != 1 || len(asked) != 5 || asked["example.com Reader 1"] != 1 {
-		t.Errorf("%+v, asked %v", p, asked)
-	}
-	ended, stop := context.WithCancel(t.Context())
-	stop()
-	if fired := s.shoot(ended, 1, time.Hour); len(fired) > 1 {
-		t.Errorf("%d requests after the end", len(fired))
-	}
-	if _, err := newShooter(bringup.Edge{Authority: []byte("x")}); err == nil || err.Error() != "the edge's authority is no certificate in PEM; run make up again" {
-		t.Error(err)
-	}
-	if _, err := newShooter(bringup.Edge{Authority: authority}); err == nil || err.Error() != "the stack has no edge node; run make up again" {
-		t.Error(err)
-	}
-}
-
 // Whatever goes wrong half-way, the placeholders and the autoscaler's patience are put back.
 func TestPutsBack(t *testing.T) {
 	var did []string
 	o := Options{
-		Scale: 50, Progress: func(string) {}, Edge: bringup.Edge{Addresses: []string{"127.0.0.1"}},
+		Scale: 50, Progress: func(string) {},
 		Kubectl: func(_ context.Context, _ string, args ...string) ([]byte, error) {
 			line := strings.Join(args, " ")
 			did = append(did, line)
@@ -171,8 +130,8 @@ func TestPutsBack(t *testing.T) {
 			}
 		},
 	}
-	// The edge has no authority, so nothing can be measured.
-	if _, err := Run(t.Context(), o); err == nil || err.Error() != "the edge's authority is no certificate in PEM; run make up again" {
+	// There is no edge node, so nothing can be measured.
+	if _, err := Run(t.Context(), o); err == nil || err.Error() != "the stack has no edge node; look at pulumi stack output edgeAddresses, or run make up again" {
 		t.Error(err)
 	}
 	want := []string{

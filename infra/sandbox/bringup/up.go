@@ -68,7 +68,7 @@ func Up(ctx context.Context, ws workspace.Workspace, out io.Writer) error {
 		if err := writeKubeconfig(ctx, pulumi); err != nil {
 			return err
 		}
-		if edge, err = EdgeOf(ctx, pulumi); err != nil {
+		if edge, err = EdgeOf(ctx, pulumi, "local"); err != nil {
 			return err
 		}
 		for _, address := range edge.Addresses {
@@ -126,9 +126,9 @@ func writeKubeconfig(ctx context.Context, p Pulumi) error {
 	return os.Rename(path+".new", path)
 }
 
-// EdgeOf reads where the stack serves pictures from its outputs.
-func EdgeOf(ctx context.Context, p Pulumi) (Edge, error) {
-	text, err := p.Output(ctx, "stack", "output", "--stack", "local", "--json")
+// EdgeOf reads where a stack serves pictures from its outputs.
+func EdgeOf(ctx context.Context, p Pulumi, stack string) (Edge, error) {
+	text, err := p.Output(ctx, "stack", "output", "--stack", stack, "--json")
 	if err != nil {
 		return Edge{}, err
 	}
@@ -138,7 +138,7 @@ func EdgeOf(ctx context.Context, p Pulumi) (Edge, error) {
 		Authority string   `json:"edgeAuthority"`
 	}
 	if err := json.Unmarshal(text, &outputs); err != nil {
-		return Edge{}, fmt.Errorf("outputs of stack local: %w", err)
+		return Edge{}, fmt.Errorf("outputs of stack %s: %w", stack, err)
 	}
 	return Edge{Domain: outputs.Domain, Addresses: outputs.Addresses, Authority: []byte(outputs.Authority)}, nil
 }

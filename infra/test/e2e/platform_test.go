@@ -77,7 +77,7 @@ func (w *walk) up(t *testing.T, ctx context.Context) {
 // edge reads where pictures are served from the stack's outputs.
 func (w *walk) edge(t *testing.T, ctx context.Context) bringup.Edge {
 	t.Helper()
-	edge, err := bringup.EdgeOf(ctx, w.pulumi)
+	edge, err := bringup.EdgeOf(ctx, w.pulumi, "local")
 	if err != nil {
 		t.Fatal(err)
 	}
