@@ -219,7 +219,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
 	}
-	access, err := sdk.NewDatabaseAccess(ctx, naming.Child(name, "access"), &sdk.DatabaseAccessArgs{Project: project, ServiceID: id, Addresses: args.addresses()}, parent, within)
+	// While the list of addresses is taken up the service is UPDATING, and refuses users and databases with 409; so it comes after both.
+	access, err := sdk.NewDatabaseAccess(ctx, naming.Child(name, "access"), &sdk.DatabaseAccessArgs{Project: project, ServiceID: id, Addresses: args.addresses()},
+		parent, within, pulumi.DependsOn([]pulumi.Resource{user, inside}))
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
 	}
