@@ -64,7 +64,7 @@ type Bench struct {
 // keep the rest from being measured; the error joins what went wrong.
 func (b *Bench) Run(ctx context.Context) error {
 	var errs []error
-	parts := []func(context.Context) error{b.bringUp, b.production, b.growth}
+	parts := []func(context.Context) error{b.bringUp, b.lastLoad, b.production, b.growth}
 	if b.Options.Load {
 		parts = []func(context.Context) error{b.load}
 	}
@@ -93,7 +93,7 @@ func (b *Bench) save() error {
 	}
 	path := b.Workspace.Path("build", "bench.json")
 	if b.Options.Load {
-		path = b.Workspace.Path("build", "load.json")
+		path = b.loadFile()
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("bench: %w", err)

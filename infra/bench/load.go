@@ -2,9 +2,14 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +37,32 @@ func (b *Bench) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	b.loaded(report)
+	return nil
+}
+
+// loadFile is where the figures of a load lie.
+func (b *Bench) loadFile() string { return b.Workspace.Path("build", "load.json") }
+
+// lastLoad puts the figures of the last make load beside the others: it takes ten minutes and a running sandbox, so it is not measured anew for them.
+func (b *Bench) lastLoad(context.Context) error {
+	text, err := os.ReadFile(b.loadFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(b.Out, "\nwhat readers meet in a burst: there is no record of one; run make load on the running sandbox first\n")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	var figures []Figure
+	if err := json.Unmarshal(text, &figures); err != nil {
+		return fmt.Errorf("load: figures of the last make load: %w; run make load again", err)
+	}
+	t := newTable("what readers meet in a burst and in a rolling update, as the last make load measured it", "", "value", "unit")
+	for _, f := range figures {
+		t.row(strings.ReplaceAll(f.Name, "-", " "), strconv.FormatFloat(f.Value, 'f', -1, 64), f.Unit)
+	}
+	t.print(b.Out)
+	b.figures = append(b.figures, figures...)
 	return nil
 }
 

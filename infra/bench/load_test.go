@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +51,44 @@ func TestLoaded(t *testing.T) {
 	}
 	if _, found := value["burst-without-headroom-all-serve"]; found {
 		t.Error("there is a time for what did not come")
+	}
+
+	// The next make bench has them beside its own.
+	out.Reset()
+	next := &Bench{Workspace: b.Workspace, Out: out}
+	next.figure("state-9", 1000, "byte", "state-9-floor")
+	if err := next.lastLoad(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.save(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "lastload.txt", strings.ReplaceAll(out.String(), b.Workspace.Root, "ROOT"))
+	if text, err = os.ReadFile(b.Workspace.Path("build", "bench.json")); err != nil {
+		t.Fatal(err)
+	}
+	var beside []Figure
+	if err := json.Unmarshal(text, &beside); err != nil {
+		t.Fatal(err)
+	}
+	if len(beside) != len(figures)+1 || !slices.Equal(beside[1:], figures) {
+		t.Errorf("%d figures in bench.json, %d in load.json", len(beside), len(figures))
+	}
+	if err := os.WriteFile(b.loadFile(), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.lastLoad(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "run make load again") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestABenchWithoutALoadSaysSo(t *testing.T) {
+	out := &strings.Builder{}
+	b := &Bench{Workspace: workspace.Workspace{Root: t.TempDir()}, Out: out}
+	if err := b.lastLoad(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nwhat readers meet in a burst: there is no record of one; run make load on the running sandbox first\n"; out.String() != want || len(b.figures) != 0 {
+		t.Errorf("%q, %d figures", out.String(), len(b.figures))
 	}
 }
