@@ -49,7 +49,7 @@ test: machine check build ## make check, then the whole platform on real hosts, 
 	$(GO) run ./infra/cmd/faults --sample
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run TestStagingIsScrubbed ./infra/test/ovhmetal
 	$(GO) test -tags e2e -count=1 -timeout 10m ./infra/sandbox/postgres
-	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/database
+	$(GO) test -tags e2e -count=1 -timeout 30m -v ./infra/test/database
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/edge
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
 

@@ -1,6 +1,6 @@
 // Package project makes a Pulumi project of one stack that stands on its own: a backend, simulators in this process and settings, so that the real engine can run a
-// program on it again and again. The one thing a reader would get wrong: its hosts are fakes on loopback (package fakehost), or nobody at all. It is for the bench
-// and for recording previews, never for showing that a script works.
+// program on it again and again. The one thing a reader would get wrong: its hosts are fakes on loopback (package fakehost), or nobody at all. It is for the bench,
+// for recording previews and for what is said of an account, never for showing that a script works.
 package project
 
 import (
@@ -43,6 +43,8 @@ type Options struct {
 	Machines *fakehost.Machines
 	// FirstAddress is the first host's address; in 127.0.0.0/8. The default is where the bench's hosts begin.
 	FirstAddress netip.Addr
+	// Databases is what runs behind managed databases; nothing when nil.
+	Databases ovhsim.Databases
 }
 
 // Project is a Pulumi project of one stack with a backend, simulators and settings of its own.
@@ -51,6 +53,9 @@ type Project struct {
 	Folder, StateFile, Settings string
 	// Env is laid over the environment of each run.
 	Env map[string]string
+	// OVH and Cloudflare are the simulators, for whoever looks into an account or changes it behind the program's back.
+	OVH        *ovhsim.Simulator
+	Cloudflare *cloudflaresim.Simulator
 
 	stack  string
 	pulumi bringup.Pulumi
@@ -183,7 +188,7 @@ func (p *Project) simulate(ctx context.Context, options Options) (workspace.Simu
 	if !first.IsValid() {
 		first = firstAddress
 	}
-	ovh, err := ovhsim.New(ovhsim.Options{Machines: machines, FirstAddress: first})
+	ovh, err := ovhsim.New(ovhsim.Options{Machines: machines, Databases: options.Databases, FirstAddress: first})
 	if err != nil {
 		return none, err
 	}
@@ -198,6 +203,7 @@ func (p *Project) simulate(ctx context.Context, options Options) (workspace.Simu
 	if err := errors.Join(plainErr, secureErr); err != nil {
 		return none, fmt.Errorf("project: %w", err)
 	}
+	p.OVH, p.Cloudflare = ovh, cloudflare
 	ovhServer := &http.Server{Handler: ovh.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	cloudflareServer := &http.Server{Handler: cloudflare.Handler(), ReadHeaderTimeout: 10 * time.Second, TLSConfig: cloudflare.TLSConfig()}
 	go func() { _ = ovhServer.Serve(plain) }()
