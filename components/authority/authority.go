@@ -3,7 +3,8 @@
 // It exists because an internal issuer inside the edge's Caddy would make another authority on each node. The authority's key is made on the host and
 // stays there (issue.Folder); the server's key leaves it as a secret output, for a Kubernetes Secret. What a reader would get wrong: an unchanged command
 // does not run again, so nobody renews the certificate by himself. It is valid for 825 days, any run in its last 30 renews it, and a raised
-// Generation does so at once. A host that is replaced makes a new authority, and whoever trusted the old one must fetch the new.
+// Generation does so at once. The host is asked again for those only: what counts lies in the state, so another keeper changes nothing, or the day a node is
+// replaced would be the day when everybody must trust another authority.
 package authority
 
 import (
@@ -64,7 +65,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	// It has no delete: the authority outlives a stack that is made anew on the same host, and goes with the host.
 	a.command, err = host.NewCommand(ctx, naming.Child(name, "certificate"), host.CommandArgs{
 		Connection: args.Connection, Create: pulumi.String(script.Inline(text)), SecretOutput: true,
-	}, pulumi.Parent(a), pulumi.DependsOn(args.After))
+	}, pulumi.Parent(a), pulumi.DependsOn(args.After),
+		// Where the keeper is gone when a generation is raised, the command leaves the state first: pulumi state delete.
+		pulumi.IgnoreChanges([]string{"connection"}))
 	if err != nil {
 		return nil, fmt.Errorf("authority %s: %w", name, err)
 	}

@@ -1,7 +1,8 @@
 // Package cluster makes a Kubernetes cluster of prepared hosts that are in the mesh: kubeadm with stacked etcd, every part of it on mesh addresses.
 //
 // The thing to get wrong: no node is special, and the graph must not make one so. Every node has the same resources whatever its place in the list, and the
-// first one is only where invitations are written; so taking it out of the list moves commands to the next node and removes nothing there.
+// first one is only where invitations are written; so taking it out of the list moves commands to the next node and removes nothing there. And what is done about
+// a node from outside never runs on that node: what drains it and takes it out must work when it is dead.
 package cluster
 
 import (
@@ -155,23 +156,31 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	// All others at the same time.
 	for _, n := range nodes {
-		if n != first {
-			command, err := n.invite(ctx, first, false, first.join.Resource)
-			if err != nil {
-				return nil, err
-			}
-			if err := n.enter(ctx, command.Stdout, false, n.prepare.Resource, command.Resource); err != nil {
-				return nil, err
-			}
+		if n == first {
+			continue
+		}
+		command, err := n.invite(ctx, first, false, first.join.Resource)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.enter(ctx, command.Stdout, false, n.prepare.Resource, command.Resource); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range nodes {
+		// The first one's runs on the second: on itself, nothing could take it out once it is dead.
+		on := first
+		if n == first && len(controlPlane) > 1 {
+			on = controlPlane[1]
 		}
 		member, err := n.command(ctx, "member", host.CommandArgs{
-			Connection: first.args.Connection,
+			Connection: on.args.Connection,
 			Library:    kubeadm.Files(true),
 			Create:     pulumi.String(kubeadm.Admit(n.plain)),
 			Delete:     pulumi.String(kubeadm.Retire(plain, n.plain)),
 			// It would wait for a node that cannot become ready.
 			Frozen: n.args.Connection.Held,
-		}, uniq(first.join.Resource, n.join.Resource)...)
+		}, uniq(on.join.Resource, n.join.Resource)...)
 		if err != nil {
 			return nil, err
 		}

@@ -146,11 +146,11 @@ func TestSecretOutputs(t *testing.T) {
 	}
 }
 
-// Where each command runs: the invitations and members on the first control-plane node, that node's own invitation on the second.
+// Where each command runs: the invitations and members on the first control-plane node, that node's own on the second, for it may be dead when it is taken out.
 func TestWhereCommandsRun(t *testing.T) {
 	e := run(t, hosttest.Known, testArgs())
 	for name, want := range map[string]string{
-		"rbx-cp-1-invitation": "198.51.100.12", "rbx-cp-1-join": "198.51.100.11", "rbx-cp-1-member": "198.51.100.11",
+		"rbx-cp-1-invitation": "198.51.100.12", "rbx-cp-1-join": "198.51.100.11", "rbx-cp-1-member": "198.51.100.12",
 		"gra-cp-1-invitation": "198.51.100.11", "gra-cp-1-join": "198.51.100.12", "gra-cp-1-member": "198.51.100.11",
 		"gra-worker-1-invitation": "198.51.100.11", "gra-worker-1-kubernetes": "198.51.100.22", "gra-worker-1-join": "198.51.100.22", "cluster-kubeconfig": "198.51.100.11",
 	} {

@@ -36,7 +36,13 @@ type Proxy struct {
 	// Hosts lists the ways in, best first.
 	Hosts func() ([]Host, error)
 
-	mu     sync.Mutex
+	mu  sync.Mutex
+	way *way
+}
+
+// way is a connection in use.
+type way struct {
+	host   string
 	client *ssh.Client
 }
 
@@ -90,23 +96,25 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-done
 }
 
-// dial connects to target from a host of the stack. A connection that has gone bad is replaced once.
+// dial connects to target from a host of the stack. Where that fails, the other hosts are tried, each once: the connection may have gone bad, the host may be
+// dead, and not every host reaches every target (127.0.0.1 is each host's own).
 func (p *Proxy) dial(target string) (net.Conn, error) {
-	var last error
-	for range 2 {
-		client, err := p.connect()
+	failed, tried := map[string]bool{}, map[string]bool{}
+	var failures []error
+	for {
+		way, fresh, err := p.connect(tried)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(append(failures, err)...)
 		}
-		conn, err := within(dialTimeout, func() (net.Conn, error) { return client.Dial("tcp", target) })
+		conn, err := within(dialTimeout, func() (net.Conn, error) { return way.client.Dial("tcp", target) })
 		if err == nil {
 			return conn, nil
 		}
-		last = fmt.Errorf("jump: %s from %s: %w", target, client.RemoteAddr(), err)
-		// The far side's own refusal ("connection refused") is an answer too, but another host may do better: begin anew either way.
-		p.drop(client)
+		failures = append(failures, fmt.Errorf("jump: %s from host %s: %w", target, way.host, err))
+		// A kept connection may be stale where its host is well, so it is forgiven once.
+		tried[way.host], failed[way.host] = fresh || failed[way.host], true
+		p.drop(way)
 	}
-	return nil, last
 }
 
 // within gives up waiting after limit; what comes later is closed.
@@ -133,39 +141,44 @@ func within(limit time.Duration, dial func() (net.Conn, error)) (net.Conn, error
 	}
 }
 
-// connect gives the connection in use, or makes one to the first host that answers with its pinned key.
-func (p *Proxy) connect() (*ssh.Client, error) {
+// connect gives the connection in use, or makes a new one to the first host that answers with its pinned key and was not tried before.
+func (p *Proxy) connect(tried map[string]bool) (w *way, fresh bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client != nil {
-		return p.client, nil
+	if p.way != nil && !tried[p.way.host] {
+		return p.way, false, nil
 	}
 	hosts, err := p.Hosts()
 	if err != nil {
-		return nil, fmt.Errorf("jump: hosts of the stack: %w", err)
+		return nil, false, fmt.Errorf("jump: hosts of the stack: %w", err)
 	}
 	if len(hosts) == 0 {
-		return nil, errors.New("jump: the stack has no installed host yet; run pulumi up")
+		return nil, false, errors.New("jump: the stack has no installed host yet; run pulumi up")
 	}
 	signer, err := p.Signer()
 	if err != nil {
-		return nil, fmt.Errorf("jump: key: %w", err)
+		return nil, false, fmt.Errorf("jump: key: %w", err)
 	}
-	var failures []error
+	failures := []error{errors.New("jump: no host of the stack is left to try")}
 	for _, host := range hosts {
+		if tried[host.Name] {
+			continue
+		}
 		client, err := open(host, p.User, signer)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("jump: host %s at %s: %w", host.Name, host.Address, err))
+			tried[host.Name] = true
 			continue
 		}
-		p.client = client
+		made := &way{host: host.Name, client: client}
+		p.way = made
 		go func() {
 			_ = client.Wait()
-			p.drop(client)
+			p.drop(made)
 		}()
-		return client, nil
+		return made, true, nil
 	}
-	return nil, errors.Join(failures...)
+	return nil, false, errors.Join(failures...)
 }
 
 func open(host Host, user string, signer ssh.Signer) (*ssh.Client, error) {
@@ -183,12 +196,12 @@ func open(host Host, user string, signer ssh.Signer) (*ssh.Client, error) {
 }
 
 // drop closes the connection in use if it is the one named, or whichever it is where none is named.
-func (p *Proxy) drop(client *ssh.Client) {
+func (p *Proxy) drop(w *way) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client == nil || (client != nil && p.client != client) {
+	if p.way == nil || (w != nil && p.way != w) {
 		return
 	}
-	_ = p.client.Close()
-	p.client = nil
+	_ = p.way.client.Close()
+	p.way = nil
 }

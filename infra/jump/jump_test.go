@@ -43,6 +43,8 @@ type sshd struct {
 	hostKey  string
 	sessions atomic.Int32
 	current  atomic.Pointer[ssh.ServerConn]
+	// blind reaches nothing.
+	blind atomic.Bool
 }
 
 func startSSHD(t *testing.T, user ssh.PublicKey) *sshd {
@@ -90,6 +92,10 @@ func (s *sshd) serve(raw net.Conn, config *ssh.ServerConfig) {
 		}
 		if err := ssh.Unmarshal(channel.ExtraData(), &target); err != nil {
 			_ = channel.Reject(ssh.ConnectionFailed, err.Error())
+			continue
+		}
+		if s.blind.Load() {
+			_ = channel.Reject(ssh.ConnectionFailed, "nothing listens there")
 			continue
 		}
 		far, err := net.Dial("tcp", net.JoinHostPort(target.Host, strconv.Itoa(int(target.Port))))
@@ -171,6 +177,32 @@ func TestRequestsGoThroughTheFirstHostThatAnswers(t *testing.T) {
 	}
 	if got := up.sessions.Load(); got != 1 {
 		t.Errorf("%d SSH connections for three requests, want one that is kept", got)
+	}
+}
+
+// Not every host reaches every target, and the kept connection may be to one that does not.
+func TestAHostThatDoesNotReachTheTargetGivesWayToTheNext(t *testing.T) {
+	user := newKey(t)
+	near, far := startSSHD(t, user.PublicKey()), startSSHD(t, user.PublicKey())
+	client := start(t, user, func() ([]jump.Host, error) {
+		return []jump.Host{{Name: "gra-data-1", Address: near.address, HostKey: near.hostKey}, {Name: "rbx-control-1", Address: far.address, HostKey: far.hostKey}}, nil
+	})
+	url := api(t, client)
+	if body, err := get(client, url); err != nil || body != "readyz" {
+		t.Fatalf("body %q, error %v", body, err)
+	}
+	near.blind.Store(true)
+	for range 3 {
+		if body, err := get(client, url); err != nil || body != "readyz" {
+			t.Fatalf("body %q, error %v", body, err)
+		}
+	}
+	if near, far := near.sessions.Load(), far.sessions.Load(); near != 2 || far != 1 {
+		t.Errorf("%d SSH connections to the host that does not reach it, %d to the one that does; want 2 and 1", near, far)
+	}
+	far.blind.Store(true)
+	if _, err := get(client, url); err == nil {
+		t.Error("a target that no host reaches was connected to")
 	}
 }
 

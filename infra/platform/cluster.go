@@ -36,6 +36,10 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 		},
 		ProxyURL: plan.Stack.Cluster.APIJump,
 	}
+	if args.ProxyURL != "" {
+		// Seen from the host that the jump goes through: its own proxy before all API servers, so the kubeconfig outlives each of them.
+		args.APIServer = plan.APIEndpoint
+	}
 	for _, name := range binaries {
 		args.Release.Binaries[name] = cluster.Binary{URL: settings.URL(name), SHA256: settings.Artifacts[name].SHA256}
 	}

@@ -359,6 +359,42 @@ func TestRetireOfADeadClusterGoesOn(t *testing.T) {
 	}
 }
 
+// A control-plane node that is dead cannot take its own member out of etcd: whoever drains it does, and leaves a living one to itself.
+func TestRetireTakesADeadMemberOut(t *testing.T) {
+	const members = `echo '91bc3c398fb3c146, started, rbx-cp-1, https://10.80.0.1:2380, x, false
+8e9e05c52164694d, started, gra-cp-1, https://10.80.0.2:2380, x, false'`
+	for name, c := range map[string]struct {
+		step, etcdctl string
+		removed       bool
+		code          int
+	}{
+		"dead":       {"cluster_retire gra-cp-1 300 10.80.0.2", `case "$*" in *"endpoint health"*) exit 1 ;; *"member list"*) ` + members + ` ;; esac`, true, 0},
+		"alive":      {"cluster_retire gra-cp-1 300 10.80.0.2", `case "$*" in *"member list"*) ` + members + ` ;; esac`, false, 0},
+		"a worker":   {"cluster_retire gra-worker-2 300", `exit 1`, false, 0},
+		"no quorum":  {"cluster_retire gra-cp-1 300 10.80.0.2", `exit 1`, false, 1},
+		"out before": {"cluster_retire sbg-cp-1 300 10.80.0.3", `case "$*" in *"endpoint health"*) exit 1 ;; *"member list"*) ` + members + ` ;; esac`, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, controlPlane())
+			h.write("etc/kubernetes/pki/etcd/healthcheck-client.key", "x")
+			h.stub("kubectl", "echo node/x")
+			h.stub("etcdctl", c.etcdctl)
+			// One try, where the real one has a minute.
+			h.library += "\nSECONDS=0; sleep() { SECONDS=$((SECONDS + 60)); }\n"
+			result, calls := h.run(c.step, "")
+			if result.Code != c.code {
+				t.Errorf("status %d, want %d: %s", result.Code, c.code, result.Stderr)
+			}
+			if got := strings.Contains(calls, "member remove 8e9e05c52164694d"); got != c.removed || strings.Contains(calls, "member remove 91bc3c398fb3c146") {
+				t.Errorf("removed %t, want %t, and never the one that asks:\n%s", got, c.removed, calls)
+			}
+			if c.code != 0 && !strings.Contains(result.Stderr, "gra-cp-1: is dead, and its etcd member could not be removed within 60 s") {
+				t.Errorf("it says %s", result.Stderr)
+			}
+		})
+	}
+}
+
 // The whole preparation, twice: the second time nothing is restarted and no file changes.
 func TestPrepare(t *testing.T) {
 	for name, n := range map[string]kubeadm.Node{"control plane": controlPlane(), "worker": worker()} {

@@ -77,9 +77,14 @@ func Admit(n Node) string {
 	return "cluster_admit " + script.Words(words...) + " <<'EOF'\n" + labels.String() + "EOF\n"
 }
 
-// Retire is the delete of <node>-member: drain, then delete the Node.
+// Retire is the delete of <node>-member, which runs on a control-plane node other than n: drain, then delete the Node. Where n is of the control plane and does
+// not answer, its member leaves etcd; one that is alive does that itself (Leave).
 func Retire(c Cluster, n Node) string {
-	return "cluster_retire " + script.Words(n.Name, strconv.Itoa(int(c.DrainTimeout.Seconds()))) + "\n"
+	words := []string{n.Name, strconv.Itoa(int(c.DrainTimeout.Seconds()))}
+	if n.ControlPlane {
+		words = append(words, n.Address.String())
+	}
+	return "cluster_retire " + script.Words(words...) + "\n"
 }
 
 // Kubeconfig prints the administrator's kubeconfig for server (https://…) and proxy (socks5://…, may be empty). Its output is secret.

@@ -22,23 +22,27 @@ cluster_etcd() {
 }
 
 # cluster_leave_etcd: take this node's member out of etcd, if it is one and not the last. Without quorum it gives up after a minute with status 1.
-cluster_leave_etcd() {
-  local endpoint members id peers='' node end=$((SECONDS + 60))
+cluster_leave_etcd() { cluster_remove_member "$NODE" "$ADDRESS"; }
+
+# cluster_remove_member NODE ADDRESS: take a node's member out of etcd, as cluster_leave_etcd does its own. A member that was only just told of may be missing from
+# this node's own list, so its "no" does not count while there are others to ask.
+cluster_remove_member() {
+  local name=$1 address=$2 endpoint members id peers='' node end=$((SECONDS + 60))
   [[ -s $cluster_pki/etcd/healthcheck-client.key ]] || return 0
   for node in $CONTROL_PLANE_NODES; do
-    [[ ${node%%=*} == "$NODE" ]] || peers+=" ${node#*=}"
+    [[ ${node%%=*} == "$NODE" || ${node%%=*} == "$name" ]] || peers+=" ${node#*=}"
   done
   while ((SECONDS < end)); do
     for endpoint in 127.0.0.1 $peers; do
       members=$(cluster_etcd "https://$endpoint:2379" member list -w simple 2>/dev/null) || continue
-      id=$(awk -F ', ' -v url="https://$ADDRESS:2380" '$4 == url { print $1 }' <<<"$members")
+      id=$(awk -F ', ' -v url="https://$address:2380" '$4 == url { print $1 }' <<<"$members")
       if [[ -z $id ]]; then
         [[ $endpoint == 127.0.0.1 ]] && continue
         return 0
       fi
       [[ $(wc -l <<<"$members") -gt 1 ]] || return 0
       if cluster_etcd "https://$endpoint:2379" member remove "$id" >/dev/null; then
-        havre_log "$NODE: etcd member $id removed"
+        havre_log "$name: etcd member $id removed"
         return 0
       fi
     done
@@ -169,20 +173,32 @@ cluster_admit() {
     havre_fail "$node: is not Ready after 300 s; see 'kubectl describe node $node'"
 }
 
-# cluster_retire NODE SECONDS: drain, then delete the Node. A cluster in which nobody answers has nothing to drain.
+# cluster_retire NODE SECONDS [ADDRESS]: drain, then delete the Node. A cluster in which nobody answers has nothing to drain. ADDRESS is there for a control-plane node:
+# one whose etcd does not answer is dead, and would count for the quorum for ever.
 cluster_retire() {
-  local node=$1 seconds=$2
+  local node=$1 seconds=$2 address=${3:-}
   [[ -e $cluster_environment ]] || return 0
   cluster_lock "member-$node"
   if ! cluster_until 60 cluster_kube get --raw /readyz; then
     havre_log "$node: no API server is ready after 60 s, so nothing is drained"
     return 0
   fi
-  cluster_found_node "$node" || return 0
+  if cluster_found_node "$node"; then
+    cluster_drain "$node" "$seconds"
+    cluster_kube delete node "$node" --ignore-not-found --timeout=50s >&2
+  fi
+  [[ -n $address ]] || return 0
+  cluster_etcd "https://$address:2379" endpoint health >/dev/null 2>&1 && return 0
+  cluster_remove_member "$node" "$address" ||
+    havre_fail "$node: is dead, and its etcd member could not be removed within 60 s (no quorum?); run again when two control-plane nodes serve"
+}
+
+# cluster_drain NODE SECONDS: no new pods there, and the old ones elsewhere.
+cluster_drain() {
+  local node=$1 seconds=$2
   timeout -k 5 $((seconds + 30)) kubectl --kubeconfig="$cluster_admin" drain "$node" --ignore-daemonsets --delete-emptydir-data --force \
     --skip-wait-for-delete-timeout=60 --timeout="${seconds}s" >&2 ||
     havre_fail "$node: is not drained after $seconds s; a PodDisruptionBudget or a pod that does not end holds it (named above). Make room elsewhere, or delete that pod, and run again"
-  cluster_kube delete node "$node" --ignore-not-found --timeout=50s >&2
 }
 
 # cluster_kubeconfig SERVER PROXY CLUSTER: print the administrator's kubeconfig for use from elsewhere.
