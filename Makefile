@@ -10,7 +10,7 @@ GO ?= go
 STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview build check lint machine test faults bench load clean
+.PHONY: help up down preview build check lint machine test faults bench load drills clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -61,6 +61,10 @@ bench: bin/havre build ## where the time goes, and how previews grow, as tables;
 
 load: bin/havre ## what readers meet in a burst and in a rolling update, on the running sandbox; figures in build/load.json
 	@$(GO) run ./infra/cmd/bench --load
+
+drills: bin/havre ## brings the sandbox up and breaks it on purpose under steady traffic, every way there is; figures in build/drills.json (root)
+	@bin/havre up
+	@bin/havre drill all
 
 clean: down ## removes bin/ and build/; the cache stays
 	rm -rf bin build

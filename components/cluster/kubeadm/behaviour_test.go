@@ -292,7 +292,8 @@ esac`)
 	}
 	result, calls = h.run("cluster_invite sbg-cp-1 control-plane", "")
 	want(t, "the second invitation", result.Stdout, invitation+"\n")
-	want(t, "its calls", calls, "kubeadm token create --ttl 24h --description invitation of sbg-cp-1 --print-join-command")
+	_, calls, _ = strings.Cut(calls, " member list -w simple\n")
+	want(t, "its calls after a look for dead members", calls, "kubeadm token create --ttl 24h --description invitation of sbg-cp-1 --print-join-command")
 	result, _ = h.run("cluster_invite gra-worker-2 worker", "")
 	want(t, "a worker's", result.Stdout, strings.Replace(invitation, strings.Repeat("2", 64), "", 1)+"\n")
 }
@@ -390,6 +391,35 @@ func TestRetireTakesADeadMemberOut(t *testing.T) {
 			}
 			if c.code != 0 && !strings.Contains(result.Stderr, "gra-cp-1: is dead, and its etcd member could not be removed within 60 s") {
 				t.Errorf("it says %s", result.Stderr)
+			}
+		})
+	}
+}
+
+// etcd takes no new member while one of the old ones is dead, so whoever invites takes the dead one out first: of a node that is described no more, and of no other.
+func TestInvitingForgetsTheDead(t *testing.T) {
+	members := func(address string) string {
+		return `echo '91bc3c398fb3c146, started, rbx-cp-1, https://10.80.0.1:2380, https://10.80.0.1:2379, false
+8e9e05c52164694d, started, old-cp-1, https://` + address + `:2380, https://` + address + `:2379, false'`
+	}
+	for name, c := range map[string]struct {
+		address, health string
+		removed         bool
+	}{
+		"described no more, dead":  {"10.80.0.9", "exit 1", true},
+		"described no more, alive": {"10.80.0.9", "exit 0", false},
+		"described, dead":          {"10.80.0.2", "exit 1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, controlPlane())
+			h.write("etc/kubernetes/pki/etcd/healthcheck-client.key", "x")
+			h.stub("etcdctl", `case "$*" in *10.80.0.1:*"endpoint health"*) exit 0 ;; *"endpoint health"*) `+c.health+` ;; *"member list"*) `+members(c.address)+` ;; esac`)
+			result, calls := h.run("cluster_forget_dead", "")
+			if result.Code != 0 {
+				t.Fatal(result.Stderr)
+			}
+			if got := strings.Contains(calls, "member remove 8e9e05c52164694d"); got != c.removed || strings.Contains(calls, "member remove 91bc3c398fb3c146") {
+				t.Errorf("removed %t, want %t:\n%s", got, c.removed, calls)
 			}
 		})
 	}

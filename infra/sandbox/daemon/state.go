@@ -127,6 +127,19 @@ func sshKey(folder string) (private, public string, err error) {
 	return string(text), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))) + " havre-sandbox", nil
 }
 
+// Manager gives the hosts of a checkout's sandbox to whoever is to do to them what happens to real ones. Hosts are on record on the machine, not in the daemon, so
+// both may work on them.
+func Manager(root string) (*host.Manager, error) {
+	folder := Folder(root)
+	var job Job
+	if found, err := host.ReadJSON(filepath.Join(folder, jobFile), &job); err != nil {
+		return nil, err
+	} else if !found || !Live(folder) {
+		return nil, errors.New("the sandbox of this checkout is down; run make up")
+	}
+	return &host.Manager{Folder: folder, Tree: job.Tree}, nil
+}
+
 // Live says whether a folder's daemon runs.
 func Live(folder string) bool {
 	var state State

@@ -119,7 +119,25 @@ func (m *Manager) Start(ctx context.Context, service string) (Record, error) {
 	return m.boot(ctx, record)
 }
 
-// Stop ends a host at once, as a power cut does, and keeps its disk.
+// Reach pulls both cables of a host, or plugs them in again. It does not hold over a restart of the host.
+func (m *Manager) Reach(ctx context.Context, service string, plugged bool) error {
+	record, unlock, err := m.find(service)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := record.Spec.Port.SetReach(ctx, plugged); err != nil {
+		return fmt.Errorf("host %s: %w", service, err)
+	}
+	return nil
+}
+
+// Cut is a power cut as the others see it: the cables first, or the kernel would end the host's connections for it, which no dead machine does.
+func (m *Manager) Cut(ctx context.Context, service string) error {
+	return errors.Join(m.Reach(ctx, service, false), m.Stop(service))
+}
+
+// Stop ends a host at once and keeps its disk.
 func (m *Manager) Stop(service string) error {
 	record, unlock, err := m.find(service)
 	if err != nil {

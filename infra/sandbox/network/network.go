@@ -196,6 +196,25 @@ func (p Port) SetCable(ctx context.Context, plugged bool) error {
 	return batch(ctx, "", p.Cable(plugged))
 }
 
+// Reach are the lines that pull both cables of a host, or plug them in again: its bridges carry nothing to it then, and its own ports lose their carrier. Whether eth1 is
+// in the vRack stays as it is.
+func (p Port) Reach(plugged bool) []string {
+	state := "down"
+	if plugged {
+		state = "up"
+	}
+	lines := []string{"link set " + p.PublicLink() + " " + state}
+	if p.Private {
+		lines = append(lines, "link set "+p.PrivateLink()+" "+state)
+	}
+	return lines
+}
+
+// SetReach pulls both cables of a host that is there, or plugs them in again.
+func (p Port) SetReach(ctx context.Context, plugged bool) error {
+	return batch(ctx, "", p.Reach(plugged))
+}
+
 // Unplug removes the host's links and namespace; what is not there is no error.
 func (p Port) Unplug(ctx context.Context) error {
 	links, err := Links()

@@ -52,6 +52,20 @@ cluster_remove_member() {
   return 1
 }
 
+# cluster_forget_dead: members of nodes that are no control-plane nodes any more and do not answer leave etcd: it takes no new member while one of the old ones is
+# dead (https://etcd.io/docs/v3.6/op-guide/configuration/, strict-reconfig-check). One that answers leaves by itself, later.
+cluster_forget_dead() {
+  local members peer address
+  members=$(cluster_etcd https://127.0.0.1:2379 member list -w simple) || return 1
+  while IFS=, read -r _ _ _ peer _; do
+    address=${peer# https://}
+    address=${address%:*}
+    if [[ -n $address && " $CONTROL_PLANE_NODES " != *"=$address "* ]] && ! cluster_etcd "https://$address:2379" endpoint health >/dev/null 2>&1 </dev/null; then
+      cluster_remove_member "$address" "$address" </dev/null || return 1
+    fi
+  done <<<"$members"
+}
+
 # cluster_found: make the cluster. The phases that print a token or a key are left out; invitations do their work.
 cluster_found() {
   if [[ -e $cluster_state/founding && -e /etc/kubernetes/manifests/kube-apiserver.yaml ]] && cluster_until 120 cluster_ready; then
@@ -81,6 +95,7 @@ cluster_invite() {
   cluster_lock invitation
   cluster_until 120 cluster_ready || havre_fail "$NODE: its API server is not ready after 120 s, so $node cannot be invited; see 'journalctl -u kubelet' there"
   if [[ $role != worker ]]; then
+    cluster_until 60 cluster_forget_dead || havre_fail "$NODE: etcd keeps the member of a dead node (see etcdctl member list), so $node cannot join; run again"
     # One key for all that join at about the same time: each upload replaces the one before. Kubernetes drops it after 2 h.
     if [[ -z $(find "$cluster_state/certificate-key" -mmin -60 2>/dev/null) ]]; then
       key=$(timeout 30 kubeadm certs certificate-key)
