@@ -208,7 +208,7 @@ type workloadStatus struct {
 	}
 	Spec   struct{ Replicas *int }
 	Status struct {
-		ObservedGeneration                                                      int64
+		ObservedGeneration                                                         int64
 		ReadyReplicas, DesiredNumberScheduled, NumberReady, UpdatedNumberScheduled int
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -196,8 +197,7 @@ func summary(shots []vegeta.Result, start, fault, end time.Time) (Readers, time.
 		return seen, 0
 	}
 	m.Close()
-	seen.P50, seen.P99, seen.Failures = Seconds(m.Latencies.P50.Seconds()), Seconds(m.Latencies.P99.Seconds()), m.Errors
-	slices.Sort(seen.Failures)
+	seen.P50, seen.P99, seen.Failures = Seconds(m.Latencies.P50.Seconds()), Seconds(m.Latencies.P99.Seconds()), kinds(m.Errors)
 	if fault.IsZero() || !lastFailed.After(fault) {
 		return seen, 0
 	}
@@ -207,6 +207,25 @@ func summary(shots []vegeta.Result, start, fault, end time.Time) (Readers, time.
 		}
 	}
 	return seen, end.Sub(fault)
+}
+
+// request begins what Go says of a request that failed, with its URL, and addresses is whose connection it was; neither tells one kind of failure from another.
+var (
+	request   = regexp.MustCompile(`^[A-Z][a-z]+ "[^"]*": `)
+	addresses = regexp.MustCompile(`[0-9.]+:[0-9]+->`)
+)
+
+// kinds are the different ways to fail, sorted.
+func kinds(errs []string) []string {
+	var found []string
+	for _, text := range errs {
+		text = addresses.ReplaceAllString(request.ReplaceAllString(text, ""), "")
+		if !slices.Contains(found, text) {
+			found = append(found, text)
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // longestGap is the longest time between start, the moments and end in which none of the moments lies.
