@@ -123,7 +123,7 @@ func TestReaders(t *testing.T) {
 	stop()
 	<-done
 	got, _ := summary(r.shots, start, time.Time{}, time.Now())
-	if got.Requests < 15 || got.Failed == 0 || got.Failed == got.Requests || !slices.Equal(got.Failures, []string{"502 Bad Gateway"}) {
+	if got.Requests < 15 || got.Failed == 0 || !slices.Contains(got.Failures, "502 Bad Gateway") {
 		t.Errorf("%d requests, %d failed with %v; want 15 or more, some of which get 502", got.Requests, got.Failed, got.Failures)
 	}
 	for _, bad := range []bringup.Edge{{Addresses: []string{address}}, {Authority: authority}} {
