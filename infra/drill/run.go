@@ -89,12 +89,11 @@ type Run struct {
 	began   time.Time
 	readers *readers
 
-	mu       sync.Mutex
-	steps    []Step
-	fault    time.Time
-	whole    time.Time
-	wanted   []string
-	verified []string
+	mu     sync.Mutex
+	steps  []Step
+	fault  time.Time
+	whole  time.Time
+	wanted []string
 }
 
 // step notes and shows what the drill does or sees.
@@ -109,13 +108,6 @@ func (r *Run) step(format string, args ...any) {
 
 // broke notes the moment of the fault; the times of a drill count from it.
 func (r *Run) broke() { r.fault = time.Now() }
-
-// objection notes something that the drill had to show and did not.
-func (r *Run) objection(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	r.step("wrong: %s", text)
-	r.verified = append(r.verified, text)
-}
 
 // recover waits until the platform is whole: every wanted node ready, every workload with all its pods, every member of etcd healthy, and readers served.
 func (r *Run) recover(ctx context.Context) error {
@@ -201,7 +193,7 @@ func (r *Runner) one(ctx context.Context, s *sandbox, d Drill) (record Record, u
 	if err != nil {
 		record.Why = append(record.Why, err.Error())
 	}
-	record.Why = append(append(record.Why, run.verified...), d.Bound.broken(record)...)
+	record.Why = append(record.Why, d.Bound.broken(record)...)
 	record.Passed = len(record.Why) == 0
 	if d.Undo != nil {
 		// Also after Ctrl-C.
