@@ -86,9 +86,9 @@ type Cluster struct {
 
 	// Kubeconfig is the administrator's, as JSON; secret.
 	Kubeconfig pulumi.StringOutput
-	// Ready are the resources after which the cluster takes work: its first control-plane node and every worker are Ready with their labels and taints. What
-	// runs in the cluster depends on them, so that it is also gone before the first worker is drained. It does not wait for the rest of the control plane,
-	// whose etcd members enter one after another: the API serves all the while, for a member has no vote until it has caught up.
+	// Ready are the resources after which the cluster takes work: every worker is Ready with its labels and taints, which the first control-plane node's API
+	// says. What runs in the cluster depends on them, so that it is also gone before the first worker is drained. It does not wait for the rest of the control
+	// plane, whose etcd members enter one after another: the API serves all the while, for a member has no vote until it has caught up.
 	Ready []pulumi.Resource
 	// Nodes are a resource of each node after which it is Ready.
 	Nodes map[string]pulumi.Resource
@@ -185,7 +185,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 			return nil, err
 		}
 		c.Nodes[n.plain.Name] = member.Resource
-		if n == first || !n.plain.ControlPlane {
+		// A control-plane node alone takes the work itself.
+		if !n.plain.ControlPlane || n == on {
 			c.Ready = append(c.Ready, member.Resource)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,43 +170,47 @@ func TestDescriptionsAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(program, []byte(planProgram), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ change, want string }{
+	cases := []struct{ change, want string }{
 		{add + retired(old.Name), others + " rbx-control-2"},
 		{add + retired(name), "rbx-control-1 " + others},
 		{rescued(old.Name), "rbx-control-1 (rescue) " + others},
 		{add + rescued(old.Name) + retired(old.Name), others + " rbx-control-2"},
 		{add + removed(old.Name), others + " rbx-control-2"},
-	} {
-		edited, err := edit(string(text), c.change)
-		if err != nil {
+	}
+	// All of them in one build, chosen by number.
+	choice, want := "switch Drilled {\n", ""
+	for i, c := range cases {
+		choice += fmt.Sprintf("case %d:\n%s", i, c.change)
+		want += c.want + "\n"
+	}
+	edited, err := edit(string(text), choice+"}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := map[string]string{}
+	for path, content := range map[string]string{"local.go": edited, "change.go": "package stacks\n\nvar Drilled int\n", "change/main.go": fmt.Sprintf(planProgram, len(cases))} {
+		file := filepath.Join(dir, filepath.Base(path))
+		replace[ws.Path("stacks", path)] = file
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		changed := filepath.Join(dir, "local.go")
-		overlay := filepath.Join(dir, "overlay.json")
-		replace, err := json.Marshal(map[string]any{"Replace": map[string]string{ws.Path("stacks", "local.go"): changed, ws.Path("stacks", "zz", "main.go"): program}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(changed, []byte(edited), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(overlay, replace, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		command := exec.Command("go", "run", "-overlay", overlay, "./stacks/zz")
-		command.Dir = ws.Root
-		out, err := command.CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
-			t.Errorf("with\n%scontrol plane %s (%v), want %s", c.change, got, err, c.want)
-		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("go", "run", "-overlay", filepath.Join(dir, "overlay.json"), "./stacks/change")
+	command.Dir = ws.Root
+	out, err := command.CombinedOutput()
+	if err != nil || string(out) != want {
+		t.Errorf("with\n%scontrol plane, one line a case\n%s(%v), want\n%s", choice, out, err, want)
 	}
 }
 
-// planProgram prints the control plane of stack local.
+// planProgram prints the control plane of stack local, one line for each of so many changes.
 const planProgram = `package main
 
 import (
@@ -217,24 +222,27 @@ import (
 )
 
 func main() {
-	local, err := stacks.Local()
-	if err == nil {
-		var plan stacks.Plan
-		if plan, err = local.Plan(); err == nil {
-			var names []string
-			for _, n := range plan.ControlPlane {
-				name := n.Name
-				if n.Rescue {
-					name += " (rescue)"
-				}
-				names = append(names, name)
-			}
-			fmt.Println(strings.Join(names, " "))
-			return
+	for stacks.Drilled = 0; stacks.Drilled < %d; stacks.Drilled++ {
+		local, err := stacks.Local()
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
 		}
+		plan, err := local.Plan()
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		var names []string
+		for _, n := range plan.ControlPlane {
+			name := n.Name
+			if n.Rescue {
+				name += " (rescue)"
+			}
+			names = append(names, name)
+		}
+		fmt.Println(strings.Join(names, " "))
 	}
-	fmt.Println(err)
-	os.Exit(1)
 }
 `
 
