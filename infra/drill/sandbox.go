@@ -41,7 +41,7 @@ func openSandbox(ctx context.Context, ws workspace.Workspace) (*sandbox, error) 
 	if err != nil {
 		return nil, err
 	}
-	edge, err := bringup.EdgeOf(ctx, bringup.Pulumi{Workspace: ws, Env: ws.LocalEnv()})
+	edge, err := bringup.EdgeOf(ctx, bringup.Pulumi{Workspace: ws, Env: ws.LocalEnv()}, "local")
 	if err != nil {
 		return nil, fmt.Errorf("%w; a stack that is up is needed: make up", err)
 	}

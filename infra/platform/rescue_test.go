@@ -239,12 +239,10 @@ func TestWorkWaitsForWorkersOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{"cluster-kubeconfig"}
-		founded := false
 		for _, n := range stack.Nodes {
-			if n.Has(stacks.RoleWorker) || n.Has(stacks.RoleControlPlane) && !founded {
+			if n.Has(stacks.RoleWorker) {
 				want = append(want, n.Name+"-member")
 			}
-			founded = founded || n.Has(stacks.RoleControlPlane)
 		}
 		slices.Sort(want)
 		provider, err := e.Named("kubernetes")
