@@ -21,7 +21,9 @@ func Files(controlPlane bool) []string {
 }
 
 // PrepareFiles are those of Prepare and Unprepare.
-func PrepareFiles(controlPlane bool) []string { return append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh") }
+func PrepareFiles(controlPlane bool) []string {
+	return append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh")
+}
 
 // Prepare is the script of <node>-kubernetes: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. On a node that is
 // in the cluster it brings changes in; each service is restarted only when something of its own has changed.
