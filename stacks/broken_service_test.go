@@ -55,6 +55,15 @@ var brokenServices = []broken{
 		`customer's domain a.havre.example: it is in our own zone havre.example; add it to DNS.Records instead in stacks/production.go`,
 		`customer's domain b.example: described twice; remove one in stacks/production.go`,
 	}},
+	{name: "reviews outside the zone", base: "staging", change: func(s *Stack) { s.Edge.ReviewDomain = "review.havre.example" }, want: []string{
+		`edge: domain "review.havre.example" for reviews is not a name in the zone havre-staging.example; change Edge.ReviewDomain in stacks/staging.go`,
+	}},
+	{name: "reviews where the stack has names", base: "staging", change: func(s *Stack) { s.Edge.ReviewDomain = "pictures.havre-staging.example" }, want: []string{
+		`edge: domain pictures.havre-staging.example for reviews has a record of the stack's own at or below it; change Edge.ReviewDomain in stacks/staging.go`,
+	}},
+	{name: "reviews without certificates", base: "staging", change: func(s *Stack) { s.Edge.CustomersDomain = "" }, want: []string{
+		`edge: domain review.havre-staging.example for reviews, and nothing that permits their certificates; set Edge.CustomersDomain, whose service does, or clear Edge.ReviewDomain in stacks/staging.go`,
+	}},
 	{name: "account and interval for nothing", base: "local", change: func(s *Stack) { s.DNS.AccountID, s.DNS.CheckInterval = s.DNS.ZoneID, time.Minute }, want: []string{
 		`dns: account ID "516215f5070fca8bc118f9bc816ca4d5" and check interval 1m0s without a balanced record; clear DNS.AccountID and DNS.CheckInterval in stacks/local.go`,
 	}},
@@ -261,6 +270,7 @@ var brokenServices = []broken{
 		s.DNS.Zone = "havre.example"
 		s.DNS.Records[0].Name = "pictures.havre.example"
 		s.Render.Domain = "pictures.havre.example"
+		s.Edge.ReviewDomain = ""
 	}, want: []string{
 		`dns: zone havre.example of a sandbox is not below .test, which is reserved for that; change DNS.Zone in stacks/local.go`,
 	}},

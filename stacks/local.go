@@ -26,6 +26,7 @@ func localDifferences() []Difference {
 		{Path: "Edge.Storage", Why: "nothing to keep: one certificate, in the state", Apply: func(s *Stack) { s.Edge.Storage = ObjectStorage{} }},
 		{Path: "Edge.CustomersDomain", Why: "no public authority, so no certificates for customers", Apply: func(s *Stack) { s.Edge.CustomersDomain = "" }},
 		{Path: "Edge.Customers", Why: "as for their domain", Apply: func(s *Stack) { s.Edge.Customers = nil }},
+		{Path: "Edge.ReviewDomain", Why: "as staging's", Apply: func(s *Stack) { s.Edge.ReviewDomain = "review.havre.test" }},
 		{Path: "Render.Domain", Why: "a reserved name that no public resolver answers", Apply: func(s *Stack) { s.Render.Domain = "pictures.havre.test" }},
 		{Path: "Render.MinReplicas", Why: "two workers", Apply: func(s *Stack) { s.Render.MinReplicas = 2 }},
 		{Path: "Render.MaxReplicas", Why: "two cores for everything", Apply: func(s *Stack) { s.Render.MaxReplicas = 4 }},

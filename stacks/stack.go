@@ -294,6 +294,8 @@ type Edge struct {
 	CustomersDomain string
 	// Customers are the customers' own domains, each outside our zone. A certificate is ordered when the first reader comes.
 	Customers []string
+	// ReviewDomain is what the names of review stacks are below: review-42.<ReviewDomain> leads to the namespace review-42. Empty takes no reviews, as where readers are served.
+	ReviewDomain string
 }
 
 // ObjectStorage is a bucket with an S3 API. Its keys are in Pulumi.<stack>.yaml. It must honour conditional writes, and lie in no site that may be lost.

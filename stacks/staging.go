@@ -51,6 +51,7 @@ func stagingDifferences() []Difference {
 		{Path: "Edge.Storage.Bucket", Why: "a bucket of its own, so that its key cannot read production's private keys", Apply: func(s *Stack) { s.Edge.Storage.Bucket = "havre-staging-edge" }},
 		{Path: "Edge.CustomersDomain", Why: "a name of its own", Apply: func(s *Stack) { s.Edge.CustomersDomain = "customers.havre-staging.example" }},
 		{Path: "Edge.Customers", Why: "customers' domains lead to production", Apply: func(s *Stack) { s.Edge.Customers = nil }},
+		{Path: "Edge.ReviewDomain", Why: "pull requests are looked at here", Apply: func(s *Stack) { s.Edge.ReviewDomain = "review.havre-staging.example" }},
 	}
 }
 

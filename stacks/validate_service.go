@@ -26,6 +26,7 @@ func (v *validation) edge() {
 	}
 	v.certificateStorage()
 	v.customers()
+	v.reviews()
 	v.port("edge: HTTP port", edge.HTTPPort, 1, "Edge.HTTPPort")
 	v.port("edge: HTTPS port", edge.HTTPSPort, 1, "Edge.HTTPSPort")
 }
@@ -47,6 +48,20 @@ func (v *validation) certificateStorage() {
 	}
 	if !bucketSyntax.MatchString(storage.Bucket) {
 		v.wrong("edge: storage bucket %q is not 3 to 63 of a-z, 0-9 and inner hyphens; set Edge.Storage.Bucket", storage.Bucket)
+	}
+}
+
+// reviews demands that their names are ours, lead nowhere else, and can get a certificate.
+func (v *validation) reviews() {
+	edge := v.stack.Edge
+	switch domain := edge.ReviewDomain; {
+	case domain == "":
+	case !isDomain(domain) || isDomain(v.stack.DNS.Zone) && !inZone(domain, v.stack.DNS.Zone):
+		v.wrong("edge: domain %q for reviews is not a name in the zone %s; change Edge.ReviewDomain", domain, v.stack.DNS.Zone)
+	case slices.ContainsFunc(v.stack.DNS.Records, func(r Record) bool { return r.Name == domain || strings.HasSuffix(r.Name, "."+domain) }):
+		v.wrong("edge: domain %s for reviews has a record of the stack's own at or below it; change Edge.ReviewDomain", domain)
+	case edge.TLS == TLSACME && edge.CustomersDomain == "":
+		v.wrong("edge: domain %s for reviews, and nothing that permits their certificates; set Edge.CustomersDomain, whose service does, or clear Edge.ReviewDomain", domain)
 	}
 }
 

@@ -17,6 +17,12 @@ import (
 
 // Program is the Pulumi program of the selected stack.
 func Program(ctx *pulumi.Context) error {
+	if review, found, err := stacks.ReviewNamed(ctx.Stack()); found || err != nil {
+		if err != nil {
+			return err
+		}
+		return DeployReview(ctx, review, os.Getenv(OverlayVariable))
+	}
 	stack, err := stacks.ByName(ctx.Stack())
 	if err != nil {
 		return err

@@ -87,6 +87,7 @@ func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, ser
 			Hosts: []string{stack.Render.Domain}, Paths: []string{render.Path}, Upstream: service.PodsHost, Fallback: service.Host, Port: service.Port,
 		}},
 		Private:       render.Private(),
+		Reviews:       reviews(stack),
 		PriorityClass: priority.Serving,
 		After:         service.Resources(),
 	}
@@ -111,7 +112,7 @@ func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, ser
 			AccessKey: pulumi.String(settings.EdgeStorageAccessKey), SecretKey: pulumi.ToSecret(pulumi.String(settings.EdgeStorageSecretKey)).(pulumi.StringOutput),
 		}}
 		if stack.Edge.CustomersDomain != "" {
-			args.ACME.Customers = &edge.Customers{Image: settings.Images["domains"], Domains: stack.Edge.Customers, Callers: callers(stack)}
+			args.ACME.Customers = &edge.Customers{Image: settings.Images["domains"], Domains: stack.Edge.Customers, Reviews: reviewNames(stack), Callers: callers(stack)}
 		}
 	}
 	entrance, err := edge.New(ctx, "edge", args, pulumi.Provider(provider))
@@ -186,7 +187,7 @@ func newAuthority(ctx *pulumi.Context, h *hosts) (*authority.Authority, error) {
 		if m.Name == keeper {
 			return authority.New(ctx, "edge-authority", authority.Args{
 				Connection: m.connection,
-				Names:      []string{h.plan.Stack.Render.Domain},
+				Names:      certificateNames(h.plan.Stack),
 				After:      []pulumi.Resource{h.mesh.Peers[keeper].Interface},
 			})
 		}

@@ -51,6 +51,12 @@ const OverlayVariable = "HAVRE_SETTINGS"
 
 // loadSettings reads the stack's configuration and lays over it what the sandbox has made, then checks everything at once.
 func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings, error) {
+	settings, err := readSettings(ctx, overlay)
+	return settings, errors.Join(err, settings.check(ctx.Stack(), wanted))
+}
+
+// readSettings reads what there is. A secret in clear is refused here, and nothing that is missing.
+func readSettings(ctx *pulumi.Context, overlay string) (Settings, error) {
 	havre := config.New(ctx, "havre")
 	settings := Settings{
 		Account:        havre.Get("account"),
@@ -84,7 +90,7 @@ func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings,
 			errs = append(errs, fmt.Errorf("%s: file %s: %w; run make up again", OverlayVariable, overlay, err))
 		}
 	}
-	return settings, errors.Join(append(errs, settings.check(ctx.Stack(), wanted))...)
+	return settings, errors.Join(errs...)
 }
 
 // Wanted says what of the settings a stack cannot do without.
@@ -133,17 +139,24 @@ func (s Settings) check(stack string, wanted Wanted) error {
 			fail("havre:artifacts: %s has the sha256 %q; wanted 64 hexadecimal digits", name, artifact.SHA256)
 		}
 	}
-	for _, name := range wanted.Images {
-		if _, found := s.Images[name]; !found {
-			fail("havre:images has no %s; add it as image@sha256:digest", name)
-		}
-	}
+	errs = append(errs, s.checkImages(stack, wanted.Images))
 	if wanted.EdgeStorage && (s.EdgeStorageAccessKey == "" || s.EdgeStorageSecretKey == "") {
 		fail("havre:edgeStorageAccessKey or havre:edgeStorageSecretKey is missing; set the keys of the bucket with the edge's certificates, the second with `pulumi config set --secret`,")
 	}
+	return errors.Join(errs...)
+}
+
+// checkImages wants the named images, and a digest of each that is there.
+func (s Settings) checkImages(stack string, wanted []string) error {
+	var errs []error
+	for _, name := range wanted {
+		if _, found := s.Images[name]; !found {
+			errs = append(errs, fmt.Errorf("config havre:images has no %s; add it as image@sha256:digest in Pulumi.%s.yaml", name, stack))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Images)) {
 		if image := s.Images[name]; !imageDigest.MatchString(image) {
-			fail("havre:images: %s is %q; wanted image@sha256:digest, for a tag may change under a running service,", name, image)
+			errs = append(errs, fmt.Errorf("config havre:images: %s is %q; wanted image@sha256:digest, for a tag may change under a running service, in Pulumi.%s.yaml", name, image, stack))
 		}
 	}
 	return errors.Join(errs...)

@@ -36,6 +36,14 @@ func (c Customers) validate() error {
 	return errors.Join(errs...)
 }
 
+func (c Customers) command() []string {
+	line := []string{"/domains", "--listen", ":" + strconv.Itoa(domainsPort), "--list", domainsPath + "/" + domainsFile}
+	if c.Reviews != "" {
+		line = append(line, "--reviews", c.Reviews)
+	}
+	return line
+}
+
 // deployment is the permission service: two pods, each with the whole list.
 func (c Customers) deployment(after []pulumi.Resource, priority string) workload.DeploymentArgs {
 	var from []workload.Peer
@@ -50,7 +58,7 @@ func (c Customers) deployment(after []pulumi.Resource, priority string) workload
 			Namespace: Namespace, After: after,
 			Pod: pod.Pod{
 				App: DomainsApp, Kind: pod.Service, Image: c.Image,
-				Command:   []string{"/domains", "--listen", ":" + strconv.Itoa(domainsPort), "--list", domainsPath + "/" + domainsFile},
+				Command:   c.command(),
 				Ports:     []pod.Port{{Name: "http", Number: domainsPort}},
 				Readiness: probe("/healthz", 2*time.Second, 2), Liveness: probe("/healthz", 10*time.Second, 6),
 				Resources:     pod.Resources{CPU: 10, CPULimit: 200, Memory: domainsMemory, MemoryLimit: 2 * domainsMemory},

@@ -75,6 +75,8 @@ type Customers struct {
 	Image string
 	// Domains are the customers', such as pictures.customer.example. A change rolls the permission service and leaves the edge alone.
 	Domains []string
+	// Reviews is a regular expression of whole names, those of review stacks, which get certificates too; empty for none.
+	Reviews string
 	// Callers are the networks that edge nodes ask from. At least one.
 	Callers []netip.Prefix
 }
@@ -89,6 +91,8 @@ type Args struct {
 	HTTPPort, HTTPSPort int
 	// Sites are the hosts with the services behind them; at least one.
 	Sites []caddy.Site
+	// Reviews serves pull requests' own copies of the last site; nil serves none.
+	Reviews *caddy.Reviews
 	// Internal and ACME say where certificates come from; exactly one is given.
 	Internal *Internal
 	ACME     *ACME
@@ -158,7 +162,7 @@ func (a Args) Validate() error {
 func (a Args) options() caddy.Options {
 	o := caddy.Options{
 		HTTPPort: a.HTTPPort, HTTPSPort: a.HTTPSPort, HealthPort: healthPort, Sites: a.Sites, TrustedProxies: a.TrustedProxies, Private: a.Private, Grace: grace,
-		HealthPath: a.HealthPath,
+		HealthPath: a.HealthPath, Reviews: a.Reviews,
 	}
 	if a.Internal != nil {
 		o.Certificate = &caddy.Certificate{CertificateFile: tlsPath + "/tls.crt", KeyFile: tlsPath + "/tls.key", ServerName: a.Internal.ServerName}

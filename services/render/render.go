@@ -69,7 +69,7 @@ type Args struct {
 	Resources pod.Resources
 	// PriorityClass is the renderer's, PrewarmClass the campaign's; optional names.
 	PriorityClass, PrewarmClass string
-	// Headroom holds room for added pods. Required.
+	// Headroom holds room for added pods. Required, but for a Review.
 	Headroom Headroom
 	// Callers are the networks that the edge's requests come from: the nodes' own addresses, as the edge is on their network. At least one.
 	Callers []netip.Prefix
@@ -80,6 +80,10 @@ type Args struct {
 	Scrapers []netip.Prefix
 	// Prewarm warms the caches on a schedule; optional.
 	Prewarm *Prewarm
+	// Namespace is the service's own; Namespace by default.
+	Namespace string
+	// Review is a pull request's copy, for people to look at: nothing holds room for it, and no node keeps its image.
+	Review bool
 	// After are real resources that must be there before anything of the service.
 	After []pulumi.Resource
 }
@@ -135,6 +139,9 @@ func (a Args) withDefaults() Args {
 	if a.Port == 0 {
 		a.Port = 8080
 	}
+	if a.Namespace == "" {
+		a.Namespace = Namespace
+	}
 	if a.CPUPercent == 0 {
 		a.CPUPercent = 60
 	}
@@ -160,11 +167,14 @@ func (a Args) Validate() error {
 	if len(a.Callers) == 0 {
 		errs = append(errs, errors.New("callers: none given; give the nodes' network, from which the edge asks"))
 	}
-	if a.Headroom.PriorityClass == "" || a.Headroom.PriorityClass == a.PriorityClass {
+	if a.Review && (a.Headroom != Headroom{} || a.Prewarm != nil) {
+		errs = append(errs, errors.New("review: headroom or prewarming given; a review has neither"))
+	}
+	if !a.Review && (a.Headroom.PriorityClass == "" || a.Headroom.PriorityClass == a.PriorityClass) {
 		errs = append(errs, fmt.Errorf("headroom: priority class %q beside the renderer's %q; give a lower one, or placeholders keep what they hold", a.Headroom.PriorityClass, a.PriorityClass))
 	}
 	errs = append(errs, a.deployment(nil).Validate())
-	if err := a.headroom(nil).Validate(); err != nil {
+	if err := a.headroom(nil).Validate(); err != nil && !a.Review {
 		errs = append(errs, fmt.Errorf("headroom: %w", err))
 	}
 	if a.Prewarm != nil {
@@ -229,7 +239,7 @@ func (a Args) deployment(after []pulumi.Resource) workload.DeploymentArgs {
 	}
 	return workload.DeploymentArgs{
 		Common: workload.Common{
-			Namespace: Namespace, After: after,
+			Namespace: a.Namespace, After: after,
 			Pod: pod.Pod{
 				App: App, Kind: pod.Service, Image: a.Image, Command: slices.Clone(a.Command),
 				// The collector works harder near the limit instead of the kernel killing the pod.
@@ -253,7 +263,7 @@ func (a Args) deployment(after []pulumi.Resource) workload.DeploymentArgs {
 func (a Args) headroom(after []pulumi.Resource) workload.DeploymentArgs {
 	return workload.DeploymentArgs{
 		Common: workload.Common{
-			Namespace: Namespace, After: after,
+			Namespace: a.Namespace, After: after,
 			Pod: pod.Pod{
 				App: HeadroomApp, Kind: pod.Placeholder, Image: a.Headroom.Image, Command: []string{"/pause"}, PriorityClass: a.Headroom.PriorityClass,
 				Resources: pod.Resources{CPU: a.Resources.CPU, CPULimit: a.Resources.CPU, Memory: a.Resources.Memory, MemoryLimit: a.Resources.Memory},
@@ -266,7 +276,7 @@ func (a Args) headroom(after []pulumi.Resource) workload.DeploymentArgs {
 // images keeps the renderer's image on every worker: kubelet removes images only that no container uses.
 func (a Args) images(after []pulumi.Resource) workload.DaemonSetArgs {
 	return workload.DaemonSetArgs{Common: workload.Common{
-		Namespace: Namespace, After: after,
+		Namespace: a.Namespace, After: after,
 		Pod: pod.Pod{
 			App: ImagesApp, Kind: pod.Keeper, Image: a.Image, Command: []string{"/renderer", "hold"},
 			Resources: pod.Resources{CPU: 1, CPULimit: 100, Memory: 16 * pod.MiB, MemoryLimit: 64 * pod.MiB},
@@ -281,11 +291,11 @@ func (a Args) cronJob(after []pulumi.Resource) (workload.CronJobArgs, error) {
 	}
 	return workload.CronJobArgs{
 		Common: workload.Common{
-			Namespace: Namespace, After: after,
+			Namespace: a.Namespace, After: after,
 			Pod: pod.Pod{
 				App: PrewarmApp, Kind: pod.Task, Image: a.Image,
 				Command: []string{
-					"/renderer", "prewarm", "--base", "http://" + workload.ServiceHost(Namespace, PodsService) + ":" + strconv.Itoa(a.Port), "--every-address",
+					"/renderer", "prewarm", "--base", "http://" + workload.ServiceHost(a.Namespace, PodsService) + ":" + strconv.Itoa(a.Port), "--every-address",
 					"--campaign", a.Prewarm.Campaign, "--readers", readersDir + "/readers.csv",
 				},
 				Resources:     pod.Resources{CPU: 50, CPULimit: 500, Memory: 32 * pod.MiB, MemoryLimit: 128 * pod.MiB},
@@ -305,11 +315,11 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := args.Validate(); err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
-	r := &Render{Host: workload.ServiceHost(Namespace, App), PodsHost: workload.ServiceHost(Namespace, PodsService), Port: args.Port}
+	r := &Render{Host: workload.ServiceHost(args.Namespace, App), PodsHost: workload.ServiceHost(args.Namespace, PodsService), Port: args.Port}
 	if err := ctx.RegisterComponentResource(naming.Render, name, r, opts...); err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
-	namespace, err := workload.NewNamespace(ctx, name, workload.NamespaceArgs{Namespace: Namespace, After: args.After}, pulumi.Parent(r))
+	namespace, err := workload.NewNamespace(ctx, name, workload.NamespaceArgs{Namespace: args.Namespace, After: args.After}, pulumi.Parent(r))
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
@@ -322,18 +332,21 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	ports := []workload.ServicePort{{Name: "http", Number: args.Port}}
 	service, err := workload.NewService(ctx, renderer, workload.ServiceArgs{
-		Namespace: Namespace, Service: App, App: App, Ports: ports, After: after,
+		Namespace: args.Namespace, Service: App, App: App, Ports: ports, After: after,
 	}, pulumi.Parent(r))
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
 	pods, err := workload.NewService(ctx, naming.Child(name, PodsService), workload.ServiceArgs{
-		Namespace: Namespace, Service: PodsService, App: App, Ports: ports, Headless: true, After: after,
+		Namespace: args.Namespace, Service: PodsService, App: App, Ports: ports, Headless: true, After: after,
 	}, pulumi.Parent(r))
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", name, err)
 	}
 	r.resources = slices.Concat(r.Deployment.Resources(), service.Resources(), pods.Resources(), namespace.Resources())
+	if args.Review {
+		return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"host": pulumi.String(r.Host), "podsHost": pulumi.String(r.PodsHost)})
+	}
 	// After the renderer's own pods, which readers wait for; nothing waits for these.
 	idle := append(r.Deployment.Resources(), after...)
 	if _, err := workload.NewDeployment(ctx, naming.Child(name, HeadroomApp), args.headroom(idle), pulumi.Parent(r)); err != nil {

@@ -178,6 +178,24 @@ func TestWithoutACampaign(t *testing.T) {
 	}
 }
 
+// A review is the service alone, in a namespace of its own.
+func TestReview(t *testing.T) {
+	a := args()
+	a.Review, a.Namespace, a.Headroom, a.Prewarm = true, "review-42", render.Headroom{}, nil
+	e, made := run(t, hosttest.Known, a)
+	if made.Host != "renderer.review-42.svc.cluster.local" || made.PodsHost != "renderer-pods.review-42.svc.cluster.local" {
+		t.Errorf("hosts %s and %s", made.Host, made.PodsHost)
+	}
+	for _, r := range e.Registrations() {
+		if strings.Contains(r.Name, "headroom") || strings.Contains(r.Name, "images") || strings.Contains(r.Name, "prewarm") {
+			t.Errorf("%s is there", r.Name)
+		}
+		if namespace := r.Text("metadata.namespace"); r.Custom && namespace != "review-42" && r.Text("metadata.name") != "review-42" {
+			t.Errorf("%s is in namespace %q", r.Name, namespace)
+		}
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		mutate func(*render.Args)
@@ -201,6 +219,7 @@ func TestRefuses(t *testing.T) {
 			`prewarm: reader 0 ("r-1"): campaign: is missing; give 1 to 32 of a-z, 0-9 and -`},
 		"schedule": {func(a *render.Args) { a.Prewarm.Schedule, a.Prewarm.TimeZone = "hourly", "" },
 			"schedule \"hourly\" has 1 fields; give five: minute, hour, day, month, weekday\ntime zone \"\": give an IANA name such as Europe/Paris"},
+		"review": {func(a *render.Args) { a.Review = true }, "review: headroom or prewarming given; a review has neither"},
 		"several": {func(a *render.Args) { a.MinReplicas, a.MaxReplicas, a.Callers = 0, 0, nil },
 			"min replicas 0: give 2 or more, or a drain leaves readers without a picture\ncallers: none given; give the nodes' network, from which the edge asks\nautoscale from 0 to 0: give 1 or more, and a maximum no smaller"},
 	} {

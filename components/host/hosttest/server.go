@@ -74,7 +74,7 @@ func (s *engine) RequirePulumiVersion(context.Context, *pulumirpc.RequirePulumiV
 	return &pulumirpc.RequirePulumiVersionResponse{}, nil
 }
 
-// monitor is the service that takes registrations. Whatever it does not implement (reads, remote components, transforms, hooks) fails.
+// monitor is the service that takes registrations. Whatever it does not implement (remote components, transforms, hooks) fails.
 type monitor struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	e *Engine
@@ -153,6 +153,27 @@ func (s *monitor) RegisterResource(_ context.Context, in *pulumirpc.RegisterReso
 		return nil, s.e.fail(fmt.Errorf("outputs of %s: %w", r.Name, err))
 	}
 	return &pulumirpc.RegisterResourceResponse{Urn: r.URN, Id: id, Object: object}, nil
+}
+
+// ReadResource answers what is read and not made, such as another stack's outputs, as its handler says. It is there already, so a preview knows it too.
+func (s *monitor) ReadResource(_ context.Context, in *pulumirpc.ReadResourceRequest) (*pulumirpc.ReadResourceResponse, error) {
+	r, err := s.e.registration(&pulumirpc.RegisterResourceRequest{Type: in.GetType(), Name: in.GetName(), Custom: true, Object: in.GetProperties(), Parent: in.GetParent()})
+	if err != nil {
+		return nil, s.e.fail(err)
+	}
+	_, outputs, err := s.e.register(r)
+	if err != nil {
+		return nil, s.e.fail(err)
+	}
+	if h, _ := s.e.handler(r.Type); h.Outputs != nil {
+		outputs = outputs.Copy()
+		maps.Copy(outputs, h.Outputs(r))
+	}
+	object, err := plugin.MarshalProperties(outputs, marshal)
+	if err != nil {
+		return nil, s.e.fail(fmt.Errorf("outputs of %s: %w", r.Name, err))
+	}
+	return &pulumirpc.ReadResourceResponse{Urn: r.URN, Properties: object}, nil
 }
 
 // register records r, holds it to its handler and gives the id and the outputs.

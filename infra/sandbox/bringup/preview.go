@@ -85,6 +85,9 @@ func previewNew(ctx context.Context, ws workspace.Workspace, stack string, repor
 	if err != nil {
 		return err
 	}
+	if err := baseStack(folder, stack); err != nil {
+		return err
+	}
 	pulumi := Pulumi{Workspace: ws, Env: env, Report: report}
 	return pulumi.Run(ctx, append([]string{"preview", "--stack", stack, "--config-file", config}, flags...)...)
 }
@@ -93,9 +96,17 @@ func previewNew(ctx context.Context, ws workspace.Workspace, stack string, repor
 // passphrase) does not end up in the repository.
 func emptyStack(ws workspace.Workspace, folder, stack string) (config string, err error) {
 	file := "Pulumi." + stack + ".yaml"
-	text, err := os.ReadFile(ws.Path(file))
+	settings := file
+	if review, found, err := stacks.ReviewNamed(stack); found {
+		if err != nil {
+			return "", err
+		}
+		// A review is made for a pull request and is in no repository; it begins with the settings of the stack that it is of.
+		settings = "Pulumi." + review.Of.Name + ".yaml"
+	}
+	text, err := os.ReadFile(ws.Path(settings))
 	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("stack %s: no %s here; wanted one of prod, staging, local, or describe it in stacks/ and add the file", stack, file)
+		return "", fmt.Errorf("stack %s: no %s here; wanted one of prod, staging, local, a review such as review-42, or describe it in stacks/ and add the file", stack, settings)
 	}
 	if err != nil {
 		return "", fmt.Errorf("preview: %w", err)
@@ -108,6 +119,28 @@ func emptyStack(ws workspace.Workspace, folder, stack string) (config string, er
 		os.WriteFile(filepath.Join(folder, "state", ".pulumi", "meta.yaml"), []byte("version: 1\n"), 0o644),
 		os.WriteFile(filepath.Join(kept, stack+".json"), fmt.Appendf(nil, `{"version":3,"checkpoint":{"stack":"organization/havre/%s","latest":null}}`, stack), 0o600),
 	)
+}
+
+// baseStack writes the state of the stack that a review is of: one that is up, all of whose outputs are still to be known. Other stacks have none.
+func baseStack(folder, stack string) error {
+	review, found, err := stacks.ReviewNamed(stack)
+	if !found || err != nil {
+		return err
+	}
+	state, err := json.Marshal(map[string]any{"version": 3, "checkpoint": map[string]any{
+		"stack": "organization/havre/" + review.Of.Name,
+		"latest": map[string]any{
+			"manifest": map[string]any{"time": "2026-01-01T00:00:00Z", "magic": "", "version": ""},
+			"resources": []any{map[string]any{
+				"urn": "urn:pulumi:" + review.Of.Name + "::havre::pulumi:pulumi:Stack::havre-" + review.Of.Name, "custom": false, "type": "pulumi:pulumi:Stack",
+				"outputs": map[string]string{"kubeconfig": stacks.Planned, "nodes": stacks.Planned, "edgeAuthority": stacks.Planned},
+			}},
+		},
+	}})
+	if err != nil {
+		return fmt.Errorf("preview: %w", err)
+	}
+	return os.WriteFile(filepath.Join(folder, "state", ".pulumi", "stacks", "havre", review.Of.Name+".json"), state, 0o600)
 }
 
 // simulate runs both simulators on free ports of loopback until stop is called. A stack whose database is a copy finds in its account what it copies.
@@ -197,7 +230,7 @@ func writePreviewSettings(ws workspace.Workspace, stack, folder string, report f
 		return err
 	}
 	settings := map[string]any{"sshPrivateKey": private, "sshPublicKey": public, "edgeStorageSecretKey": "preview"}
-	if stack == "local" {
+	if stack == "local" || strings.HasPrefix(stack, "local-") {
 		made, err := os.ReadFile(ws.Settings())
 		switch {
 		case err == nil:

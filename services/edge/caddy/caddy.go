@@ -24,6 +24,8 @@ type Options struct {
 	// HealthPort serves /healthz and /metrics on 127.0.0.1.
 	HealthPort int
 	Sites      []Site
+	// Reviews serves pull requests' own copies of the last site; nil serves none.
+	Reviews *Reviews
 	// Certificate and ACME say where certificates come from; exactly one is given.
 	Certificate *Certificate
 	ACME        *ACME
@@ -51,6 +53,41 @@ type Site struct {
 	Fallback string
 	// Port is the TCP port of both.
 	Port int
+}
+
+// Reviews are namespaces that come and go without the edge: NAME.Domain leads to the Services of namespace NAME, and needs no change here.
+type Reviews struct {
+	// Domain is what their names are below.
+	Domain string
+	// Name is a regular expression of the first label. It must match no namespace that is not a review's: the label is what a stranger asked for.
+	Name string
+	// Service and Fallback are what Site's Upstream and Fallback are called in each namespace; ClusterDomain is the cluster's.
+	Service, Fallback, ClusterDomain string
+	Port                             int
+}
+
+// site is the one of whichever review a request is for. The namespace is the label that the matcher captured.
+func (r Reviews) site() Site {
+	name := func(service string) string { return service + ".{http.regexp.review.1}.svc." + r.ClusterDomain }
+	return Site{Upstream: name(r.Service), Fallback: name(r.Fallback), Port: r.Port}
+}
+
+func (r Reviews) matcher() map[string]headerRegexp {
+	return map[string]headerRegexp{"Host": {Name: "review", Pattern: "^(?i)(" + r.Name + ")" + regexp.QuoteMeta("."+r.Domain) + `(?::[0-9]+)?$`}}
+}
+
+func (r Reviews) validate() error {
+	var errs []error
+	if !hostName.MatchString(r.Domain) || !hostName.MatchString(r.ClusterDomain) {
+		errs = append(errs, fmt.Errorf("reviews: domain %q or the cluster's %q is not a DNS name", r.Domain, r.ClusterDomain))
+	}
+	if _, err := regexp.Compile(r.Name); err != nil || r.Name == "" {
+		errs = append(errs, fmt.Errorf("reviews: name %q is not a regular expression of their first label", r.Name))
+	}
+	if r.Service == "" || r.Fallback == "" || r.Port < 1 || r.Port > 65535 {
+		errs = append(errs, fmt.Errorf("reviews: services %q and %q on port %d; give both names and a port", r.Service, r.Fallback, r.Port))
+	}
+	return errors.Join(errs...)
 }
 
 // Certificate is one certificate for everything, from files.
@@ -144,6 +181,9 @@ func (o Options) Validate() error {
 	hosts := map[string]bool{}
 	for i, s := range o.Sites {
 		errs = append(errs, s.validate(i, hosts))
+	}
+	if o.Reviews != nil {
+		errs = append(errs, o.Reviews.validate())
 	}
 	for _, p := range o.TrustedProxies {
 		if p != p.Masked() || p.Bits() == 0 {
@@ -295,6 +335,12 @@ func (o Options) edge() server {
 	if o.HealthPath != "" {
 		s.Routes = append(s.Routes, route{
 			Match: []match{{Path: []string{o.HealthPath}}}, Handle: []any{plainHeaders(), rewrite{Handler: "rewrite", URI: "/healthz"}, o.Sites[last].proxy()}, Terminal: true,
+		})
+	}
+	if r := o.Reviews; r != nil {
+		// Before the sites, because the last of them takes any name; and by a regular expression, because Caddy would order a certificate for a host it matches at its start.
+		s.Routes = append(s.Routes, route{
+			Match: []match{{HeaderRegexp: r.matcher(), Path: slices.Clone(o.Sites[last].Paths)}}, Handle: []any{plainHeaders(), r.site().proxy()}, Terminal: true,
 		})
 	}
 	for i, site := range o.Sites {

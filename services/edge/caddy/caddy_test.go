@@ -40,6 +40,10 @@ func acme() caddy.Options {
 	return o
 }
 
+func reviews() *caddy.Reviews {
+	return &caddy.Reviews{Domain: "review.havre.test", Name: "review-[1-9][0-9]{0,8}", Service: "renderer-pods", Fallback: "renderer", ClusterDomain: "cluster.local", Port: 8080}
+}
+
 func TestGolden(t *testing.T) {
 	two := internal()
 	two.HTTPPort, two.HTTPSPort = 8000, 8443
@@ -47,7 +51,9 @@ func TestGolden(t *testing.T) {
 	two.Sites[0].Hosts = []string{"other.havre.test"}
 	own := acme()
 	own.ACME.Permission, own.ACME.Directory, own.ACME.Roots = "", "https://acme.example/dir", "/etc/roots.pem"
-	for name, o := range map[string]caddy.Options{"internal": internal(), "acme": acme(), "own-names-only": own, "two-sites": two} {
+	reviewed := acme()
+	reviewed.Reviews = reviews()
+	for name, o := range map[string]caddy.Options{"reviews": reviewed, "internal": internal(), "acme": acme(), "own-names-only": own, "two-sites": two} {
 		got, err := caddy.Render(o)
 		if err != nil {
 			t.Fatal(err)
@@ -101,6 +107,9 @@ func TestValidate(t *testing.T) {
 		{"fallback", func(o *caddy.Options) { o.Sites[0].Fallback = "" }, `site 0: upstream "" is not a Service's full name; give one such as renderer.render.svc.cluster.local`},
 		{"site port", func(o *caddy.Options) { o.Sites[0].Port = 0 }, "site 0: port 0 is outside 1–65535"},
 		{"proxies", func(o *caddy.Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, "trusted proxies: 0.0.0.0/0 has host bits or is everyone; give a network"},
+		{"reviews", func(o *caddy.Options) { o.Reviews = &caddy.Reviews{Domain: "Review", Name: "("} }, `reviews: domain "Review" or the cluster's "" is not a DNS name` + "\n" +
+			`reviews: name "(" is not a regular expression of their first label` + "\n" + `reviews: services "" and "" on port 0; give both names and a port`},
+		{"reviews of a cluster", func(o *caddy.Options) { o.Reviews = reviews() }, ""},
 		{"several", func(o *caddy.Options) { o.HTTPPort, o.Sites = -1, nil }, "HTTP port -1 is outside 1–65535\nsites: none given; give at least one"},
 	} {
 		o := internal()

@@ -129,6 +129,13 @@ type match struct {
 	Host   []string `json:"host,omitempty"`
 	Method []string `json:"method,omitempty"`
 	Path   []string `json:"path,omitempty"`
+
+	HeaderRegexp map[string]headerRegexp `json:"header_regexp,omitempty"`
+}
+
+type headerRegexp struct {
+	Name    string `json:"name"`
+	Pattern string `json:"pattern"`
 }
 
 type staticResponse struct {

@@ -130,3 +130,22 @@ func TestHandler(t *testing.T) {
 		t.Error("names of nobody's are written into the log, which anyone could fill with them")
 	}
 }
+
+// Names of reviews are permitted in full only; every other name is asked of the list.
+func TestMatching(t *testing.T) {
+	m, err := domains.NewMatching(`review-[1-9][0-9]{0,8}\.review\.havre\.test`, source(func(domain string) (bool, error) { return domain == "pictures.customer.example", nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for domain, want := range map[string]bool{
+		"review-42.review.havre.test": true, "pictures.customer.example": true, "review-0.review.havre.test": false, "x.review-42.review.havre.test": false,
+		"review-42.review.havre.test.evil.example": false, "review.havre.test": false, "review-42xreview.havre.test": false,
+	} {
+		if got, err := m.Has(t.Context(), domain); got != want || err != nil {
+			t.Errorf("%s: %t, %v; want %t", domain, got, err, want)
+		}
+	}
+	if _, err := domains.NewMatching("(", nil); err == nil || !strings.HasPrefix(err.Error(), "reviews: error parsing regexp") {
+		t.Error(err)
+	}
+}

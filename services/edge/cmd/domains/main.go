@@ -32,7 +32,7 @@ func run() (status int) {
 }
 
 func root() *cobra.Command {
-	var listen, list string
+	var listen, list, reviews string
 	var drain time.Duration
 	c := &cobra.Command{
 		Use:   "domains --list FILE",
@@ -49,21 +49,28 @@ On SIGTERM (or SIGINT) questions are answered for --drain-delay more, until nobo
 	flags := c.Flags()
 	flags.StringVar(&listen, "listen", ":8080", "address for questions and probes")
 	flags.StringVar(&list, "list", "", "file with the customers' domains (required)")
+	flags.StringVar(&reviews, "reviews", "", "regular expression of further names, those of review stacks")
 	flags.DurationVar(&drain, "drain-delay", 10*time.Second, "serve this long after SIGTERM")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return serve(c.Context(), listen, list, drain, c.OutOrStdout())
+		return serve(c.Context(), listen, list, reviews, drain, c.OutOrStdout())
 	}
 	return c
 }
 
-func serve(ctx context.Context, address, list string, drain time.Duration, out io.Writer) error {
+func serve(ctx context.Context, address, list, reviews string, drain time.Duration, out io.Writer) error {
 	if list == "" {
 		return errors.New("--list is missing; give the file with the customers' domains")
 	}
 	log := slog.New(slog.NewJSONHandler(out, nil))
-	source, err := domains.OpenFile(list, log)
+	file, err := domains.OpenFile(list, log)
 	if err != nil {
 		return err
+	}
+	var source domains.Source = file
+	if reviews != "" {
+		if source, err = domains.NewMatching(reviews, file); err != nil {
+			return err
+		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
