@@ -187,6 +187,7 @@ var brokenNetworks = []broken{
 	}},
 	{name: "sandbox forgotten", base: "local", change: func(s *Stack) { s.Sandbox = false }, want: []string{
 		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/local.go`,
+		`backup: storage endpoint "http://198.51.100.1:9000" is not https:// and a host; set Cluster.Backup.Storage.Endpoint in stacks/local.go`,
 		`runtime: CgroupDriver cgroupfs is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: CgroupV1 is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: RestrictOOMScoreAdj is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,

@@ -42,6 +42,25 @@ var brokenServices = []broken{
 		`edge: storage region "" is not a region like eu-west-par; set Edge.Storage.Region in stacks/production.go`,
 		`edge: storage bucket "" is not 3 to 63 of a-z, 0-9 and inner hyphens; set Edge.Storage.Bucket in stacks/production.go`,
 	}},
+	{name: "key of Secrets", base: "prod", change: func(s *Stack) { s.Cluster.SecretsKey = 0 }, want: []string{
+		`cluster: generation 0 of the key of Secrets is not from 1 to 999; set Cluster.SecretsKey in stacks/production.go`,
+	}},
+	{name: "no backup", base: "prod", change: func(s *Stack) { s.Cluster.Backup = Backup{} }, want: []string{
+		`backup: no bucket for what is in the cluster; set Cluster.Backup.Storage in stacks/production.go`,
+	}},
+	{name: "backup beside the certificates", base: "prod", change: func(s *Stack) { s.Cluster.Backup.Storage = s.Edge.Storage }, want: []string{
+		`backup: bucket havre-prod-edge is the edge's, whose keys would then read the cluster; set another in Cluster.Backup.Storage in stacks/production.go`,
+	}},
+	{name: "backup in clear, too seldom, and of nothing", base: "prod", change: func(s *Stack) {
+		s.Cluster.Backup = Backup{Storage: ObjectStorage{Endpoint: "http://198.51.100.1:9000", Region: "EU", Bucket: "b"}, Every: 25 * time.Hour, KeepDaily: 1001}
+	}, want: []string{
+		`backup: storage endpoint "http://198.51.100.1:9000" is not https:// and a host; set Cluster.Backup.Storage.Endpoint in stacks/production.go`,
+		`backup: storage region "EU" is not a region like eu-west-par; set Cluster.Backup.Storage.Region in stacks/production.go`,
+		`backup: storage bucket "b" is not 3 to 63 of a-z, 0-9 and inner hyphens; set Cluster.Backup.Storage.Bucket in stacks/production.go`,
+		`backup: every 25h0m0s is not of whole seconds from 10m to 24h; set Cluster.Backup.Every in stacks/production.go`,
+		`backup: KeepHourly 0 is not from 1 to 1000; set Cluster.Backup.KeepHourly in stacks/production.go`,
+		`backup: KeepDaily 1001 is not from 1 to 1000; set Cluster.Backup.KeepDaily in stacks/production.go`,
+	}},
 	{name: "customers without a name to lead to", base: "prod", change: func(s *Stack) { s.Edge.CustomersDomain = "" }, want: []string{
 		`edge: customers' domains, and no name for them to lead to; set Edge.CustomersDomain or clear Edge.Customers in stacks/production.go`,
 	}},
@@ -355,6 +374,8 @@ var brokenServices = []broken{
 		`cluster: Kubernetes version "" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/`,
 		`cluster: API port 0 is not from 1024 to 65535; change Cluster.APIPort in stacks/`,
 		`cluster: API proxy port 0 is not from 1024 to 65535; change Cluster.ProxyPort in stacks/`,
+		`cluster: generation 0 of the key of Secrets is not from 1 to 999; set Cluster.SecretsKey in stacks/`,
+		`backup: no bucket for what is in the cluster; set Cluster.Backup.Storage in stacks/`,
 		`runtime: cgroup driver "" is neither systemd nor cgroupfs; set Runtime.CgroupDriver in stacks/`,
 		`edge: TLS "" is neither acme nor internal; set Edge.TLS in stacks/`,
 		`edge: HTTP port 0 is not from 1 to 65535; change Edge.HTTPPort in stacks/`,

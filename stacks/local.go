@@ -17,6 +17,9 @@ func localDifferences() []Difference {
 		}},
 		{Path: "Data", Why: "one data host", Apply: func(s *Stack) { removeData(s, "pinot", "metrics") }},
 		{Path: "Cluster.APIJump", Why: "this machine is not in the mesh; the sandbox runs a jump over SSH", Apply: func(s *Stack) { s.Cluster.APIJump = "http://127.0.0.1:19090" }},
+		{Path: "Cluster.Backup.Storage", Why: "the sandbox's own object storage", Apply: func(s *Stack) {
+			s.Cluster.Backup.Storage = ObjectStorage{Endpoint: "http://198.51.100.1:9000", Region: "local", Bucket: "havre-local-backup"}
+		}},
 		// The containers have cgroup v1 and neither the right to lower an out-of-memory score nor WireGuard in the kernel; all share two cores.
 		{Path: "Runtime", Why: "what containers on a shared kernel need", Apply: func(s *Stack) {
 			s.Runtime = Runtime{CgroupDriver: "cgroupfs", CgroupV1: true, RestrictOOMScoreAdj: true, UserspaceWireGuard: true, SharedCores: 2}

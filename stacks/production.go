@@ -55,6 +55,12 @@ func Production() Stack {
 			MaxUnavailable:    1,
 			APIPort:           6443,
 			ProxyPort:         7443,
+			SecretsKey:        1,
+			// Not the edge's bucket: whoever may write certificates may not read the cluster.
+			Backup: Backup{
+				Storage: ObjectStorage{Endpoint: "https://s3.eu-west-par.io.cloud.ovh.net", Region: "eu-west-par", Bucket: "havre-prod-backup"},
+				Every:   time.Hour, KeepHourly: 48, KeepDaily: 35,
+			},
 		},
 		Runtime: Runtime{CgroupDriver: "systemd"},
 		Edge: Edge{

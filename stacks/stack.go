@@ -252,6 +252,21 @@ type Cluster struct {
 	// APIJump is the proxy through which the cluster's API is reached from a machine outside the mesh, as an http URL. Empty means that whoever
 	// runs Pulumi is in the mesh.
 	APIJump string
+	// SecretsKey is the generation of the key that Secrets are encrypted with in etcd, from 1 on. Another one makes a new key, which the control plane takes into use
+	// by itself within an hour or so.
+	SecretsKey int
+	// Backup keeps what is in the cluster outside of it.
+	Backup Backup
+}
+
+// Backup keeps etcd, and the audit logs of the API servers, in a bucket, encrypted before they leave the host. Its keys and its password are in Pulumi.<stack>.yaml.
+type Backup struct {
+	// Storage is the bucket, with a user of its own. It need not honour conditional writes.
+	Storage ObjectStorage
+	// Every is the longest time between two backups of etcd, and so what a lost cluster may have forgotten: 10 minutes to a day, in whole seconds.
+	Every time.Duration
+	// KeepHourly and KeepDaily are how many are kept of one an hour, and of one a day: 1 to 1000 each.
+	KeepHourly, KeepDaily int
 }
 
 // Runtime holds what hosts need only because they are containers of one machine. Real hosts have the zero value but for CgroupDriver.

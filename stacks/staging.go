@@ -48,6 +48,7 @@ func stagingDifferences() []Difference {
 				{Name: "customers.havre-staging.example", Role: RoleEdge, Balanced: true, TTL: 30 * time.Second},
 			}
 		}},
+		{Path: "Cluster.Backup.Storage.Bucket", Why: "a bucket of its own, so that its key cannot read production's backups", Apply: func(s *Stack) { s.Cluster.Backup.Storage.Bucket = "havre-staging-backup" }},
 		{Path: "Edge.Storage.Bucket", Why: "a bucket of its own, so that its key cannot read production's private keys", Apply: func(s *Stack) { s.Edge.Storage.Bucket = "havre-staging-edge" }},
 		{Path: "Edge.CustomersDomain", Why: "a name of its own", Apply: func(s *Stack) { s.Edge.CustomersDomain = "customers.havre-staging.example" }},
 		{Path: "Edge.Customers", Why: "customers' domains lead to production", Apply: func(s *Stack) { s.Edge.Customers = nil }},

@@ -113,6 +113,50 @@ func (v *validation) cluster() {
 	if _, err := netip.ParseAddrPort(jump); cluster.APIJump != "" && (!isHTTP || err != nil) {
 		v.wrong("cluster: API jump %q is not an http URL of address and port, like http://127.0.0.1:19090; change Cluster.APIJump", cluster.APIJump)
 	}
+	if cluster.SecretsKey < 1 || cluster.SecretsKey > 999 {
+		v.wrong("cluster: generation %d of the key of Secrets is not from 1 to 999; set Cluster.SecretsKey", cluster.SecretsKey)
+	}
+	v.backup()
+}
+
+// backup demands a bucket for the cluster's own state, and bounds in which it is of use.
+func (v *validation) backup() {
+	backup, edge := v.stack.Cluster.Backup, v.stack.Edge.Storage
+	if backup.Storage == (ObjectStorage{}) {
+		v.wrong("backup: no bucket for what is in the cluster; set Cluster.Backup.Storage")
+		return
+	}
+	v.bucket("backup", backup.Storage, "Cluster.Backup.Storage", v.stack.Sandbox)
+	if backup.Storage.Endpoint == edge.Endpoint && backup.Storage.Bucket == edge.Bucket {
+		v.wrong("backup: bucket %s is the edge's, whose keys would then read the cluster; set another in Cluster.Backup.Storage", edge.Bucket)
+	}
+	if backup.Every < 10*time.Minute || backup.Every > 24*time.Hour || backup.Every%time.Second != 0 {
+		v.wrong("backup: every %s is not of whole seconds from 10m to 24h; set Cluster.Backup.Every", backup.Every)
+	}
+	for _, keep := range []struct {
+		field string
+		count int
+	}{{"KeepHourly", backup.KeepHourly}, {"KeepDaily", backup.KeepDaily}} {
+		if keep.count < 1 || keep.count > 1000 {
+			v.wrong("backup: %s %d is not from 1 to 1000; set Cluster.Backup.%s", keep.field, keep.count, keep.field)
+		}
+	}
+}
+
+// bucket demands the description of a bucket that hosts can reach. In clear it may be in a sandbox only.
+func (v *validation) bucket(what string, storage ObjectStorage, field string, clear bool) {
+	host, encrypted := strings.CutPrefix(storage.Endpoint, "https://")
+	inClear, plain := strings.CutPrefix(storage.Endpoint, "http://")
+	_, err := netip.ParseAddrPort(inClear)
+	if (!encrypted || !isDomain(host)) && (!clear || !plain || err != nil) {
+		v.wrong("%s: storage endpoint %q is not https:// and a host; set %s.Endpoint", what, storage.Endpoint, field)
+	}
+	if !labelSyntax.MatchString(storage.Region) {
+		v.wrong("%s: storage region %q is not a region like eu-west-par; set %s.Region", what, storage.Region, field)
+	}
+	if !bucketSyntax.MatchString(storage.Bucket) {
+		v.wrong("%s: storage bucket %q is not 3 to 63 of a-z, 0-9 and inner hyphens; set %s.Bucket", what, storage.Bucket, field)
+	}
 }
 
 // runtime keeps what containers need away from real hosts.

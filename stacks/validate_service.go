@@ -34,20 +34,10 @@ func (v *validation) edge() {
 // certificateStorage demands a bucket for certificates that readers' programs trust, and none for others.
 func (v *validation) certificateStorage() {
 	storage := v.stack.Edge.Storage
-	switch {
-	case v.stack.Edge.TLS != TLSACME:
-		if v.stack.Edge.TLS == TLSInternal && storage != (ObjectStorage{}) {
-			v.wrong("edge: storage %s/%s without ACME; clear Edge.Storage", storage.Endpoint, storage.Bucket)
-		}
-		return
-	case !strings.HasPrefix(storage.Endpoint, "https://") || !isDomain(strings.TrimPrefix(storage.Endpoint, "https://")):
-		v.wrong("edge: storage endpoint %q is not https:// and a host; set Edge.Storage.Endpoint", storage.Endpoint)
-	}
-	if !labelSyntax.MatchString(storage.Region) {
-		v.wrong("edge: storage region %q is not a region like eu-west-par; set Edge.Storage.Region", storage.Region)
-	}
-	if !bucketSyntax.MatchString(storage.Bucket) {
-		v.wrong("edge: storage bucket %q is not 3 to 63 of a-z, 0-9 and inner hyphens; set Edge.Storage.Bucket", storage.Bucket)
+	if v.stack.Edge.TLS == TLSACME {
+		v.bucket("edge", storage, "Edge.Storage", false)
+	} else if v.stack.Edge.TLS == TLSInternal && storage != (ObjectStorage{}) {
+		v.wrong("edge: storage %s/%s without ACME; clear Edge.Storage", storage.Endpoint, storage.Bucket)
 	}
 }
 

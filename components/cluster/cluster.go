@@ -57,6 +57,8 @@ type Args struct {
 	MaxPods int
 	// DrainTimeout bounds the drain of a node that leaves; 5 min when 0.
 	DrainTimeout time.Duration
+	// SecretsKey is the generation of the key that Secrets are encrypted with in etcd; 1 when 0.
+	SecretsKey int
 	// APIServer is the address in the kubeconfig; the first control-plane node's on the mesh when it is not valid.
 	APIServer netip.AddrPort
 	// ProxyURL in the kubeconfig, such as socks5://127.0.0.1:19090; none when empty.
@@ -252,7 +254,7 @@ func (n *node) enter(ctx *pulumi.Context, invitation pulumi.StringInput, found b
 func (a Args) plan(name string) (kubeadm.Cluster, []*node, error) {
 	c := kubeadm.Cluster{
 		Name: name, Version: a.Version, Network: a.Network, Release: a.Release, Images: a.Images, Runtime: a.Runtime,
-		APIPort: a.APIPort, APIProxyPort: a.APIProxyPort, MaxPods: a.MaxPods, DrainTimeout: a.DrainTimeout,
+		APIPort: a.APIPort, APIProxyPort: a.APIProxyPort, MaxPods: a.MaxPods, DrainTimeout: a.DrainTimeout, SecretsKey: a.SecretsKey,
 	}.WithDefaults()
 	var plain []kubeadm.Node
 	var nodes []*node

@@ -38,7 +38,7 @@ func testNode(name string, index byte, controlPlane bool) cluster.Node {
 
 func testArgs() cluster.Args {
 	binaries := map[string]cluster.Binary{}
-	for _, name := range []string{"etcdctl", "kubeadm", "kubectl", "kubelet"} {
+	for _, name := range []string{"etcdctl", "etcdutl", "kubeadm", "kubectl", "kubelet"} {
 		binaries[name] = cluster.Binary{URL: "https://artifacts.example/" + name, SHA256: strings.Repeat("a", 64)}
 	}
 	return cluster.Args{

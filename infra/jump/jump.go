@@ -164,7 +164,7 @@ func (p *Proxy) connect(tried map[string]bool) (w *way, fresh bool, err error) {
 		if tried[host.Name] {
 			continue
 		}
-		client, err := open(host, p.User, signer)
+		client, err := Dial(host, p.User, signer)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("jump: host %s at %s: %w", host.Name, host.Address, err))
 			tried[host.Name] = true
@@ -181,7 +181,8 @@ func (p *Proxy) connect(tried map[string]bool) (w *way, fresh bool, err error) {
 	return nil, false, errors.Join(failures...)
 }
 
-func open(host Host, user string, signer ssh.Signer) (*ssh.Client, error) {
+// Dial logs in at a host with its pinned key, and no other.
+func Dial(host Host, user string, signer ssh.Signer) (*ssh.Client, error) {
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(host.HostKey))
 	if err != nil {
 		return nil, fmt.Errorf("pinned host key %q: %w", host.HostKey, err)

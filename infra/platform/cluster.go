@@ -3,11 +3,13 @@ package platform
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/components/addons/coredns"
+	"havre/components/addons/etcdbackup"
 	"havre/components/addons/kubeproxy"
 	"havre/components/addons/metricsserver"
 	"havre/components/cluster"
@@ -34,7 +36,8 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 			RestrictOOMScoreAdj: plan.Stack.Runtime.RestrictOOMScoreAdj,
 			SharedKernel:        plan.Stack.Sandbox,
 		},
-		ProxyURL: plan.Stack.Cluster.APIJump,
+		ProxyURL:   plan.Stack.Cluster.APIJump,
+		SecretsKey: plan.Stack.Cluster.SecretsKey,
 	}
 	if args.ProxyURL != "" {
 		// Seen from the host that the jump goes through: its own proxy before all API servers, so the kubeconfig outlives each of them.
@@ -90,8 +93,8 @@ func placeOf(m machine) int {
 	}
 }
 
-// binaries are the artifacts that every node of the cluster needs; etcdctl is for the control plane.
-var binaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl"}
+// binaries are the artifacts that every node of the cluster needs; etcdctl and etcdutl are for the control plane.
+var binaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl"}
 
 // addonImages are the images of what every cluster has.
 var addonImages = []string{"coredns", "metrics-server", "kube-proxy", "pause"}
@@ -107,6 +110,17 @@ func newProvider(ctx *pulumi.Context, made *cluster.Cluster) (*kubernetes.Provid
 		// A cluster that does not answer must stop the run. Deleting its objects from the state instead would lose them.
 		DeleteUnreachable: pulumi.Bool(false),
 	}, pulumi.DependsOn(made.Resources()))
+}
+
+// buildBackup tells the control plane where its backups go. Nothing waits for it.
+func buildBackup(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) error {
+	backup := plan.Stack.Cluster.Backup
+	_, err := etcdbackup.New(ctx, "etcd-backup", etcdbackup.Args{
+		Repository: strings.Join([]string{backup.Storage.Endpoint, backup.Storage.Bucket, plan.Stack.Name}, "/"), Region: backup.Storage.Region,
+		Every: backup.Every, KeepHourly: backup.KeepHourly, KeepDaily: backup.KeepDaily,
+		AccessKey: settings.BackupAccessKey, SecretKey: settings.BackupSecretKey, Password: settings.BackupPassword,
+	}, opts...)
+	return err
 }
 
 // buildAddons puts into the cluster what every cluster has, and gives what a service must wait for: the way to Services, and their names.
@@ -125,6 +139,9 @@ func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 	}
 	// Autoscalers read its figures once they are there; nothing waits for them.
 	if _, err := metricsserver.New(ctx, "metrics-server", metricsserver.Args{Image: settings.Images["metrics-server"]}, opts...); err != nil {
+		return nil, err
+	}
+	if err := buildBackup(ctx, plan, settings, opts...); err != nil {
 		return nil, err
 	}
 	return append(proxy.Resources(), dns.Resources()...), nil

@@ -31,6 +31,7 @@ func overlay(t *testing.T) string {
 		SSHPublicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHavre operators", SSHPrivateKey: secretKey,
 		ArtifactMirror: "http://198.51.100.1:8080", Artifacts: map[string]Artifact{}, ImageRegistry: "198.51.100.1:5000", Images: map[string]string{},
 		EdgeStorageAccessKey: "access", EdgeStorageSecretKey: "NEVER-IN-CLEAR",
+		BackupAccessKey: "access", BackupSecretKey: "NEVER-IN-CLEAR", BackupPassword: "NEVER-IN-CLEAR-PASSWORD",
 	}
 	for _, name := range append(slices.Clone(binaries), "wireguard-go") {
 		settings.Artifacts[name] = Artifact{Path: "/sha256/" + digest + "/" + name, SHA256: digest}

@@ -33,6 +33,10 @@ type Settings struct {
 	// EdgeStorageAccessKey and EdgeStorageSecretKey open the bucket of the edge's certificates.
 	EdgeStorageAccessKey string `json:"edgeStorageAccessKey"`
 	EdgeStorageSecretKey string `json:"edgeStorageSecretKey"`
+	// BackupAccessKey and BackupSecretKey open the bucket of the cluster's backups; BackupPassword encrypts what is in it.
+	BackupAccessKey string `json:"backupAccessKey"`
+	BackupSecretKey string `json:"backupSecretKey"`
+	BackupPassword  string `json:"backupPassword"`
 }
 
 // Artifact is one pinned binary.
@@ -68,6 +72,10 @@ func readSettings(ctx *pulumi.Context, overlay string) (Settings, error) {
 
 		EdgeStorageAccessKey: havre.Get("edgeStorageAccessKey"),
 		EdgeStorageSecretKey: havre.Get("edgeStorageSecretKey"),
+
+		BackupAccessKey: havre.Get("backupAccessKey"),
+		BackupSecretKey: havre.Get("backupSecretKey"),
+		BackupPassword:  havre.Get("backupPassword"),
 	}
 	var errs []error
 	if err := havre.GetObject("artifacts", &settings.Artifacts); err != nil {
@@ -79,8 +87,10 @@ func readSettings(ctx *pulumi.Context, overlay string) (Settings, error) {
 	if settings.SSHPrivateKey != "" && !ctx.IsConfigSecret("havre:sshPrivateKey") {
 		errs = append(errs, fmt.Errorf("config havre:sshPrivateKey is in clear in Pulumi.%s.yaml; make a new key and set it with `pulumi config set --secret havre:sshPrivateKey < key`", ctx.Stack()))
 	}
-	if settings.EdgeStorageSecretKey != "" && !ctx.IsConfigSecret("havre:edgeStorageSecretKey") {
-		errs = append(errs, fmt.Errorf("config havre:edgeStorageSecretKey is in clear in Pulumi.%s.yaml; make a new one and set it with `pulumi config set --secret havre:edgeStorageSecretKey`", ctx.Stack()))
+	for _, name := range []string{"edgeStorageSecretKey", "backupSecretKey", "backupPassword"} {
+		if havre.Get(name) != "" && !ctx.IsConfigSecret("havre:"+name) {
+			errs = append(errs, fmt.Errorf("config havre:%s is in clear in Pulumi.%s.yaml; make a new one and set it with `pulumi config set --secret havre:%[1]s`", name, ctx.Stack()))
+		}
 	}
 	if overlay != "" {
 		text, err := os.ReadFile(overlay)
@@ -104,7 +114,9 @@ type Wanted struct {
 var (
 	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	imageDigest = regexp.MustCompile(`^[a-z0-9][a-z0-9.:/_-]*@sha256:[0-9a-f]{64}$`)
-	publicKey   = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$`)
+	// It lies in flat JSON that a shell reads.
+	backupPassword = regexp.MustCompile(`^[A-Za-z0-9+/=_.-]{20,100}$`)
+	publicKey      = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$`)
 )
 
 // check names everything that is missing or malformed, each with the place to mend it. A secret is never repeated in a message.
@@ -142,6 +154,12 @@ func (s Settings) check(stack string, wanted Wanted) error {
 	errs = append(errs, s.checkImages(stack, wanted.Images))
 	if wanted.EdgeStorage && (s.EdgeStorageAccessKey == "" || s.EdgeStorageSecretKey == "") {
 		fail("havre:edgeStorageAccessKey or havre:edgeStorageSecretKey is missing; set the keys of the bucket with the edge's certificates, the second with `pulumi config set --secret`,")
+	}
+	if s.BackupAccessKey == "" || s.BackupSecretKey == "" {
+		fail("havre:backupAccessKey or havre:backupSecretKey is missing; set the keys of the bucket of the cluster's backups, the second with `pulumi config set --secret`,")
+	}
+	if !backupPassword.MatchString(s.BackupPassword) {
+		fail("havre:backupPassword is not 20 to 100 letters, digits and + / = _ . -; make one with `openssl rand -base64 32`, keep it where the company keeps its passwords as well, and set it with `pulumi config set --secret`,")
 	}
 	return errors.Join(errs...)
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	token      = "abcdef.0123456789abcdef"
-	invitation = `{"token":"abcdef.0123456789abcdef","caCertHash":"sha256:` + "1111111111111111111111111111111111111111111111111111111111111111" + `","certificateKey":"` +
+	invitation = `{"token":"abcdef.0123456789abcdef","caCertHash":"sha256:` + "1111111111111111111111111111111111111111111111111111111111111111" + `","ca":"Q0E=","certificateKey":"` +
 		"2222222222222222222222222222222222222222222222222222222222222222" + `"}`
 )
 
@@ -29,13 +29,17 @@ func newHost(t testing.TB, n kubeadm.Node) *fakeHost {
 	dir := t.TempDir()
 	h := &fakeHost{t: t, dir: dir}
 	// Everything lies below the test's folder but the socket, which is only named.
-	move := strings.NewReplacer("unix:///run/", "unix:///run/", "/etc/", dir+"/etc/", "/var/lib/", dir+"/var/lib/", "/run/", dir+"/run/", "/usr/local/bin/", dir+"/usr/bin/")
+	move := strings.NewReplacer("unix:///run/", "unix:///run/", "/etc/", dir+"/etc/", "/usr/local/lib/", dir+"/usr/lib/", "/var/lib/", dir+"/var/lib/", "/run/", dir+"/run/", "/usr/local/bin/", dir+"/usr/bin/")
 	for _, name := range kubeadm.PrepareFiles(n.ControlPlane) {
-		h.library += script.LibraryFile(name)
+		if strings.HasSuffix(name, ".sh") {
+			h.library += script.LibraryFile(name)
+		} else {
+			h.write("usr/lib/havre/"+name, script.LibraryFile(name))
+		}
 	}
 	h.library = move.Replace(h.library) + "\nsleep() { :; }\ncluster_until() { shift; \"$@\" >/dev/null 2>&1; }\n"
 	h.write("etc/havre/cluster/node.env", production().NodeEnvironment(n))
-	for file, function := range map[string]string{"init": "kubernetes_init_config", "upload": "kubernetes_init_config @KEY@", "join": "kubernetes_join_config"} {
+	for file, function := range map[string]string{"init": "kubernetes_init_config", "upload": "kubernetes_init_config @KEY@", "join": "kubernetes_join_config", "discovery": "kubernetes_discovery_config"} {
 		h.write("etc/havre/cluster/"+file+".json", scripttest.Run(t, dir, h.library+function, "").Stdout)
 	}
 	h.write("run/x", "")
@@ -95,7 +99,10 @@ func (h *fakeHost) run(step, stdin string) (scripttest.Result, string) {
 func (h *fakeHost) joins() {
 	h.stub("kubeadm", `[[ "$1 $2" == "join --config" || $1 == init ]] && mkdir -p `+h.dir+`/etc/kubernetes/pki && touch `+h.dir+`/etc/kubernetes/pki/ca.crt &&
 echo x >`+h.dir+`/etc/kubernetes/kubelet.conf && echo x >`+h.dir+`/etc/kubernetes/admin.conf; exit 0`)
-	h.stub("kubectl", "echo node/x")
+	h.stub("kubectl", `case "$*" in
+*"get secret secrets-at-rest"*) base64 -w0 <<<"k1 c2VjcmV0" ;;
+*) echo node/x ;;
+esac`)
 	h.stub("curl", "")
 }
 
@@ -172,7 +179,7 @@ esac`)
 	}
 	for _, line := range []string{
 		"kubeadm join phase control-plane-prepare download-certs --config /run/havre/join.json\nkubeadm init phase certs etcd-healthcheck-client --config /etc/havre/cluster/init.json\netcdctl ",
-		"member remove 91bc3c398fb3c146\nkubeadm join --config /run/havre/join.json",
+		"member remove 91bc3c398fb3c146\nkubeadm init phase kubeconfig admin --config /etc/havre/cluster/init.json\nkubeadm join --config /run/havre/join.json",
 	} {
 		if !strings.Contains(calls, line) {
 			t.Errorf("calls lack %q:\n%s", line, calls)
@@ -276,6 +283,7 @@ func TestInvitations(t *testing.T) {
 
 	h.write("var/lib/havre/cluster/member", "sha256:11\n")
 	h.write("etc/kubernetes/admin.conf", "x")
+	h.write("etc/kubernetes/pki/ca.crt", "CA")
 	h.stub("kubeadm", `case "$1 $2" in
 "certs certificate-key") printf '2%.0s' {1..64}; echo ;;
 "token create") echo "kubeadm join 127.0.0.1:7443 --token `+token+` --discovery-token-ca-cert-hash sha256:`+strings.Repeat("1", 64)+`" ;;

@@ -46,6 +46,9 @@ func (c Cluster) NodeEnvironment(n Node) string {
 		cni = "external"
 	}
 	set("CNI", cni)
+	if n.ControlPlane {
+		set("SECRETS_KEY", strconv.Itoa(c.SecretsKey))
+	}
 	set("MAX_PODS", strconv.Itoa(c.MaxPods))
 	set("PAUSE", c.Images.Pause)
 	set("REGISTRY", c.Images.Registry)

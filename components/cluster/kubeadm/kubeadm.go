@@ -50,6 +50,9 @@ type Cluster struct {
 	MaxPods int
 	// DrainTimeout bounds the drain of a node that leaves, in whole seconds; DefaultDrainTimeout when 0.
 	DrainTimeout time.Duration
+	// SecretsKey is the generation of the key that Secrets are encrypted with in etcd; 1 when 0. A higher one makes a new key, which the control plane takes into
+	// use by itself, step by step, within an hour or so.
+	SecretsKey int
 }
 
 // Network holds the address plan. All of it is fixed for the cluster's life.
@@ -76,7 +79,7 @@ type Member struct {
 
 // Release is the pinned set of binaries.
 type Release struct {
-	// Binaries by name: kubeadm, kubelet and kubectl on every node, etcdctl on control-plane nodes.
+	// Binaries by name: kubeadm, kubelet and kubectl on every node, etcdctl and etcdutl on control-plane nodes.
 	Binaries map[string]Binary
 }
 
@@ -153,6 +156,9 @@ func (c Cluster) WithDefaults() Cluster {
 	}
 	if c.MaxPods == 0 {
 		c.MaxPods = DefaultMaxPods
+	}
+	if c.SecretsKey == 0 {
+		c.SecretsKey = 1
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout

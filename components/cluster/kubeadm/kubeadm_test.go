@@ -40,7 +40,7 @@ func production() kubeadm.Cluster {
 			{Name: "sbg-cp-1", Address: netip.MustParseAddr("10.80.0.3")},
 		},
 		Release: kubeadm.Release{Binaries: map[string]kubeadm.Binary{
-			"kubeadm": binary("kubeadm", "a"), "kubelet": binary("kubelet", "b"), "kubectl": binary("kubectl", "c"), "etcdctl": binary("etcdctl", "d"),
+			"kubeadm": binary("kubeadm", "a"), "kubelet": binary("kubelet", "b"), "kubectl": binary("kubectl", "c"), "etcdctl": binary("etcdctl", "d"), "etcdutl": binary("etcdutl", "e"),
 		}},
 		Images: kubeadm.Images{Pause: "images.example/pause:3.10.2"},
 	}.WithDefaults()
@@ -100,7 +100,9 @@ func TestScripts(t *testing.T) {
 func library(dir string, c kubeadm.Cluster, n kubeadm.Node) string {
 	var b strings.Builder
 	for _, name := range kubeadm.PrepareFiles(n.ControlPlane) {
-		b.WriteString(script.LibraryFile(name))
+		if strings.HasSuffix(name, ".sh") {
+			b.WriteString(script.LibraryFile(name))
+		}
 	}
 	b.WriteString(c.NodeEnvironment(n))
 	return strings.NewReplacer("unix:///run/", "unix:///run/", "/etc/", dir+"/etc/").Replace(b.String())
@@ -130,6 +132,7 @@ func TestConfiguration(t *testing.T) {
 		"control-plane.json":    {production(), controlPlane(), "kubernetes_join_config"},
 		"worker.json":           {production(), worker(), "kubernetes_join_config"},
 		"local-worker.json":     {local(), worker(), "kubernetes_join_config"},
+		"discovery.json":        {production(), worker(), "kubernetes_discovery_config"},
 		"kubelet.json":          {production(), worker(), "kubernetes_kubelet_config"},
 		"local-kubelet.json":    {local(), worker(), "kubernetes_kubelet_config"},
 		"kubelet.service":       {production(), worker(), "kubernetes_kubelet_unit"},
@@ -139,7 +142,7 @@ func TestConfiguration(t *testing.T) {
 		"registry-hosts.toml":   {local(), worker(), "kubernetes_registry_hosts"},
 		"conflist.json":         {production(), worker(), "kubernetes_conflist"},
 		"masquerade.nft":        {production(), worker(), "kubernetes_masquerade"},
-		"apiserver-patch.json":  {production(), controlPlane(), "kubernetes_api_server_patch"},
+		"apiserver-patch.json":  {production(), controlPlane(), "kubernetes_api_server_patch 0123456789abcdef ''"},
 		"sysctls":               {production(), worker(), "kubernetes_sysctls"},
 		"external-sysctls":      {single, worker(), "kubernetes_sysctls"},
 		"local-sysctls":         {local(), worker(), "kubernetes_sysctls"},
@@ -275,6 +278,7 @@ func TestValidate(t *testing.T) {
 			c.Release.Binaries["kubelet"] = kubeadm.Binary{URL: "https://a/kubelet", SHA256: "abc"}
 		},
 			`binary kubelet: checksum "abc" is not a SHA-256 in 64 hexadecimal digits; take it from the release`},
+		"key of Secrets": {func(c *kubeadm.Cluster) { c.SecretsKey = 1000 }, `generation 1000 of the key of Secrets is outside 1–999; leave it 0 for the first`},
 		"strange binary": {func(c *kubeadm.Cluster) { c.Release.Binaries["helm"] = kubeadm.Binary{} }, `the release has helm, which no node takes; leave it out`},
 		"registry":       {func(c *kubeadm.Cluster) { c.Images.Registry = "http://a" }, `image registry "http://a" is not of the form host:port/path; leave the scheme out`},
 		"plain":          {func(c *kubeadm.Cluster) { c.Images.PlainHTTP = true }, `plain HTTP is asked for without an image registry; name the registry`},

@@ -10,19 +10,24 @@ import (
 )
 
 // Packages are Debian's that a node needs beside the base set-up's; kubernetes.sh makes sure of them.
-var Packages = []string{"containerd", "containernetworking-plugins", "haproxy", "iproute2", "nftables", "openssl", "runc"}
+var Packages = []string{"containerd", "containernetworking-plugins", "haproxy", "iproute2", "nftables", "openssl", "restic", "runc"}
 
 // Files of the library: of everything that a node does for itself, and of what its preparation uses beside.
 func Files(controlPlane bool) []string {
 	if controlPlane {
-		return []string{"cluster.sh", "control-plane.sh"}
+		return []string{"cluster.sh", "control-plane.sh", "etcd.sh", "hardening.sh"}
 	}
 	return []string{"cluster.sh"}
 }
 
 // PrepareFiles are those of Prepare and Unprepare.
 func PrepareFiles(controlPlane bool) []string {
-	return append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh")
+	files := append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh")
+	if controlPlane {
+		// What the API server reads; see components/cluster/policy.
+		files = append(files, "admission.json", "audit.json", "authentication.json")
+	}
+	return files
 }
 
 // Prepare is the script of <node>-kubernetes: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. On a node that is
@@ -87,6 +92,30 @@ func Retire(c Cluster, n Node) string {
 		words = append(words, n.Address.String())
 	}
 	return "cluster_retire " + script.Words(words...) + "\n"
+}
+
+// The steps of a restore on a control-plane node, in their order; each may run again. Snapshots and NewestSnapshot only read.
+const (
+	Snapshots      = "etcd_snapshots"
+	NewestSnapshot = "etcd_newest_snapshot"
+	StopEtcd       = "etcd_stop"
+	StartEtcd      = "etcd_start"
+	EtcdStarted    = "etcd_started"
+)
+
+// EtcdFiles are the files of the library that the steps of a restore use.
+var EtcdFiles = Files(true)
+
+// FetchEtcd brings a backup onto the host, by its whole ID, and sees that it is whole.
+func FetchEtcd(snapshot string) string { return "etcd_fetch " + script.Quote(snapshot) }
+
+// PutEtcd makes the fetched backup the data of the host's member. members are all members of the cluster to be.
+func PutEtcd(members []Member) string {
+	peers := make([]string, len(members))
+	for i, m := range members {
+		peers[i] = m.Name + "=https://" + m.Address.String() + ":2380"
+	}
+	return "etcd_put " + script.Quote(strings.Join(peers, ","))
 }
 
 // Kubeconfig prints the administrator's kubeconfig for server (https://…) and proxy (socks5://…, may be empty). Its output is secret.

@@ -26,7 +26,7 @@ var (
 // Binaries that every node needs, and those of a control-plane node.
 var (
 	nodeBinaries         = []string{"kubeadm", "kubectl", "kubelet"}
-	controlPlaneBinaries = []string{"etcdctl", "kubeadm", "kubectl", "kubelet"}
+	controlPlaneBinaries = []string{"etcdctl", "etcdutl", "kubeadm", "kubectl", "kubelet"}
 )
 
 // Validate reports everything that is wrong with the cluster, joined. It wants the defaults filled in.
@@ -61,6 +61,9 @@ func (c Cluster) Validate() error {
 	}
 	if c.DrainTimeout < 10*time.Second || c.DrainTimeout > time.Hour || c.DrainTimeout%time.Second != 0 {
 		bad("drain timeout %s is not of whole seconds between 10s and 1h; leave it 0 for %s", c.DrainTimeout, DefaultDrainTimeout)
+	}
+	if c.SecretsKey < 1 || c.SecretsKey > 999 {
+		bad("generation %d of the key of Secrets is outside 1–999; leave it 0 for the first", c.SecretsKey)
 	}
 	for _, name := range controlPlaneBinaries {
 		binary, ok := c.Release.Binaries[name]

@@ -231,7 +231,7 @@ func Settings() (string, error) {
 	}
 	digest := strings.Repeat("ab", 32)
 	artifacts, images := map[string]any{}, map[string]string{}
-	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "wireguard-go"} {
+	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl", "wireguard-go"} {
 		artifacts[name] = map[string]string{"path": "/sha256/" + digest + "/" + name, "sha256": digest}
 	}
 	for _, name := range []string{"renderer", "caddy", "domains", "coredns", "metrics-server", "kube-proxy", "pause"} {
@@ -240,6 +240,7 @@ func Settings() (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"sshPrivateKey": string(pem.EncodeToMemory(block)), "sshPublicKey": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(line))),
 		"edgeStorageAccessKey": "bench", "edgeStorageSecretKey": "bench",
+		"backupAccessKey": "bench", "backupSecretKey": "bench", "backupPassword": "bench-bench-bench-bench",
 		"artifactMirror": "http://198.51.100.1:8080", "artifacts": artifacts, "imageRegistry": "198.51.100.1:5000", "images": images,
 	})
 	if err != nil {

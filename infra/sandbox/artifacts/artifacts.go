@@ -43,7 +43,7 @@ type Inputs struct {
 }
 
 // hostBinaries are what a host fetches from the mirror.
-var hostBinaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "wireguard-go"}
+var hostBinaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl", "wireguard-go"}
 
 // imageTools are what images are made of besides.
 var imageTools = []string{

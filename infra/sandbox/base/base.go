@@ -33,7 +33,7 @@ var image = []string{
 // bootstrap are the packages that the bootstrap installs on a real server.
 var bootstrap = []string{
 	"chrony", "conntrack", "containerd", "containernetworking-plugins", "ethtool", "haproxy", "ipset", "iptables", "jq", "nftables", "openssl",
-	"runc", "socat", "wireguard-tools",
+	"restic", "runc", "socat", "wireguard-tools",
 }
 
 // off are the units that a bootstrap enables. The packages' own installation has enabled them already.

@@ -229,7 +229,7 @@ func writePreviewSettings(ws workspace.Workspace, stack, folder string, report f
 	if err != nil {
 		return err
 	}
-	settings := map[string]any{"sshPrivateKey": private, "sshPublicKey": public, "edgeStorageSecretKey": "preview"}
+	settings := map[string]any{"sshPrivateKey": private, "sshPublicKey": public, "edgeStorageSecretKey": "preview", "backupSecretKey": "preview", "backupPassword": "preview-preview-preview"}
 	if stack == "local" || strings.HasPrefix(stack, "local-") {
 		made, err := os.ReadFile(ws.Settings())
 		switch {
@@ -255,7 +255,7 @@ func writePreviewSettings(ws workspace.Workspace, stack, folder string, report f
 func unmade(settings map[string]any) {
 	zeros := strings.Repeat("0", 64)
 	artifacts, images := map[string]any{}, map[string]string{}
-	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "wireguard-go"} {
+	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl", "wireguard-go"} {
 		artifacts[name] = map[string]string{"path": "/sha256/" + zeros + "/" + name, "sha256": zeros}
 	}
 	for _, name := range []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "pause"} {
@@ -263,6 +263,7 @@ func unmade(settings map[string]any) {
 	}
 	settings["artifactMirror"], settings["artifacts"] = "http://198.51.100.1:8080", artifacts
 	settings["imageRegistry"], settings["images"] = "198.51.100.1:5000", images
+	settings["backupAccessKey"] = "preview"
 }
 
 // newSSHKey makes a key pair: the private half in OpenSSH's format, the public half as a line of authorized_keys.

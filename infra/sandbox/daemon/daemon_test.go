@@ -66,7 +66,10 @@ func TestSettingsAreWhatTheProgramReads(t *testing.T) {
   "metrics-server": "198.51.100.1:5000/metrics-server` + at + `",
   "pause": "198.51.100.1:5000/pause` + at + `",
   "renderer": "198.51.100.1:5000/renderer` + at + `"
- }
+ },
+ "backupAccessKey": "sandbox",
+ "backupSecretKey": "sandbox",
+ "backupPassword": "3706932452063012bf239546d007fdc68e74f2e772bef8fc32a639d373e24e8c"
 }`
 	if string(text) != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)

@@ -155,9 +155,15 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 	if err != nil {
 		return err
 	}
+	objects, closeObjects, err := newObjects(folder)
+	if err != nil {
+		return errors.Join(err, ovh.Close())
+	}
+	defer func() { _ = closeObjects() }() // every write is on disk when it is answered
 	endpoints := []endpoint{
 		{name: "image registry", address: artifacts.Registry.String(), handler: registry},
 		{name: "artifact mirror", address: artifacts.Mirror.String(), handler: job.Catalogue.MirrorHandler()},
+		{name: "object storage", address: objectStorage.String(), handler: objects},
 		{name: "OVH simulator", address: ovhAddress, handler: ovh.Handler()},
 		{name: "OVH simulator's control", address: ovhControlAddress, handler: ovh.ControlHandler()},
 	}

@@ -77,6 +77,10 @@ type Settings struct {
 	ImageRegistry  string              `json:"imageRegistry"`
 	// Images are references by digest of what the program names itself; kubeadm finds the control plane's by tag in ImageRegistry.
 	Images map[string]string `json:"images"`
+	// Those of the sandbox's object storage, which lets in whoever reaches it; what is in it is encrypted all the same.
+	BackupAccessKey string `json:"backupAccessKey"`
+	BackupSecretKey string `json:"backupSecretKey"`
+	BackupPassword  string `json:"backupPassword"`
 }
 
 // settingsImages are the images of Settings.
@@ -87,7 +91,11 @@ func newSettings(catalogue artifacts.Catalogue, private, public string) Settings
 		SSHPrivateKey: private, SSHPublicKey: public,
 		ArtifactMirror: "http://" + artifacts.Mirror.String(), Artifacts: map[string]Artifact{},
 		ImageRegistry: artifacts.Registry.String(), Images: map[string]string{},
+		BackupAccessKey: "sandbox", BackupSecretKey: "sandbox",
 	}
+	// The same as long as the key is, so that a later run opens what an earlier one has left.
+	password := sha256.Sum256([]byte("backup " + private))
+	settings.BackupPassword = hex.EncodeToString(password[:])
 	for name, artifact := range catalogue.Artifacts {
 		settings.Artifacts[name] = Artifact{Path: artifact.Path, SHA256: artifact.SHA256}
 	}

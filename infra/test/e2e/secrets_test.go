@@ -110,7 +110,8 @@ func (w *walk) secretValues(t *testing.T, ctx context.Context) map[string]string
 		return lines[len(lines)/2]
 	}
 	var settings struct {
-		SSHPrivateKey string `json:"sshPrivateKey"`
+		SSHPrivateKey  string `json:"sshPrivateKey"`
+		BackupPassword string `json:"backupPassword"`
 	}
 	text, err := os.ReadFile(w.ws.Settings())
 	if err != nil {
@@ -121,6 +122,7 @@ func (w *walk) secretValues(t *testing.T, ctx context.Context) map[string]string
 	}
 	keep("the operators' SSH key", middle(settings.SSHPrivateKey))
 	keep("the operators' SSH key as commands carry it", middle(host.PrivateKey(settings.SSHPrivateKey)))
+	keep("the backups' password", settings.BackupPassword)
 	p := plan(t)
 	for _, node := range p.Members {
 		for name, script := range map[string]string{
@@ -144,6 +146,7 @@ func (w *walk) secretValues(t *testing.T, ctx context.Context) map[string]string
 		"the key of the shared certificates":  "cat /run/havre/certificate-key 2>/dev/null || true",
 		"the edge's authority's key":          "sed -n 2p /etc/havre/authority/ca.key 2>/dev/null || true",
 		"the edge's certificate's key":        "sed -n 2p /etc/havre/authority/leaf.key 2>/dev/null || true",
+		"the key of Secrets at rest":          `grep -o '"secret":"[^"]*' /etc/kubernetes/pki/secrets.json | head -n 1 | cut -d'"' -f4`,
 		"the API server's client key of etcd": "sed -n 4p /etc/kubernetes/pki/apiserver-etcd-client.key",
 	} {
 		out, err := w.on(ctx, first, script)

@@ -1,5 +1,6 @@
 kubernetes_prepare \
   'etcdctl=dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd=https://artifacts.example/v1.36.3/etcdctl' \
+  'etcdutl=eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee=https://artifacts.example/v1.36.3/etcdutl' \
   'kubeadm=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=https://artifacts.example/v1.36.3/kubeadm' \
   'kubectl=cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc=https://artifacts.example/v1.36.3/kubectl' \
   'kubelet=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb=https://artifacts.example/v1.36.3/kubelet' <<'EOF'
@@ -21,6 +22,7 @@ DOMAIN=cluster.local
 INTERFACE=wg0
 MTU=1420
 CNI=bridge
+SECRETS_KEY=1
 MAX_PODS=110
 PAUSE=images.example/pause:3.10.2
 EOF

@@ -130,9 +130,10 @@ cluster_config() {
 
 # cluster_join FOUND: standard input is the invitation, {} when there is none. FOUND=yes lets this node make the cluster if no other serves.
 cluster_join() {
-  local found=$1 invitation token='' hash='' key=''
+  local found=$1 invitation token='' hash='' key='' ca=''
   invitation=$(cat)
   [[ $invitation =~ \"token\":\"([a-z0-9.]+)\" ]] && token=${BASH_REMATCH[1]}
+  [[ $invitation =~ \"ca\":\"([A-Za-z0-9+/=]+)\" ]] && ca=${BASH_REMATCH[1]}
   [[ $invitation =~ \"caCertHash\":\"(sha256:[0-9a-f]+)\" ]] && hash=${BASH_REMATCH[1]}
   [[ $invitation =~ \"certificateKey\":\"([0-9a-f]+)\" ]] && key=${BASH_REMATCH[1]}
   cluster_lock join
@@ -163,13 +164,14 @@ cluster_join() {
     return 0
   fi
   [[ $CONTROL_PLANE == no || -n $key ]] || havre_fail "$NODE: its invitation holds no certificate key; run pulumi up with --replace on ${NODE}'s invitation"
+  [[ -n $ca ]] || havre_fail "$NODE: its invitation holds no certificate of the cluster; run pulumi up with --replace on ${NODE}'s invitation"
   cluster_until 120 cluster_served ||
     havre_fail "$NODE: no control-plane node answers through 127.0.0.1:$PROXY_PORT after 120 s; see 'journalctl -u havre-api-proxy' there"
 
   local attempt
   for attempt in 1 2 3 4 5; do
-    if cluster_attempt "$token" "$hash" "$key"; then
-      cluster_until 60 cluster_complete && cluster_mark && return 0
+    if cluster_attempt "$token" "$ca" "$key"; then
+      cluster_until 180 cluster_complete && cluster_mark && return 0
     fi
     havre_log "$NODE: attempt $attempt to join failed"
     sleep $((attempt * 5))
@@ -177,25 +179,28 @@ cluster_join() {
   havre_fail "$NODE: could not join in 5 attempts. An invitation is good for 24 h, a control-plane node's for 1 h: when it is older, run pulumi up with --replace on ${NODE}'s invitation"
 }
 
-# cluster_attempt TOKEN HASH KEY: one clean try.
+# cluster_attempt TOKEN CA KEY: one clean try.
 cluster_attempt() {
-  local config status=0
+  local config discovery status=0
   if cluster_traces; then
     [[ $CONTROL_PLANE == no ]] || cluster_leave_etcd || havre_log "$NODE: its etcd member could not be removed"
     cluster_reset
   fi
-  config=$(cluster_config join "TOKEN=$1" "HASH=$2" "KEY=$3")
+  config=$(cluster_config join "TOKEN=$1" "KEY=$3")
+  discovery=$(cluster_config discovery "TOKEN=$1" "CA=$2")
   if [[ $CONTROL_PLANE == yes ]]; then
     # A host that was reinstalled without leaving is still a member of etcd by its address. kubeadm would take that entry over, and etcd refuses an empty
     # member under an old identity; so the entry goes first, with the certificates of the invitation.
     cluster_run 120 kubeadm join phase control-plane-prepare download-certs --config "$config" &&
       cluster_run 60 kubeadm init phase certs etcd-healthcheck-client --config /etc/havre/cluster/init.json &&
-      cluster_leave_etcd || status=$?
+      cluster_leave_etcd &&
+      cluster_run 60 kubeadm init phase kubeconfig admin --config /etc/havre/cluster/init.json &&
+      keys_fetch || status=$?
   fi
   if ((status == 0)); then
     cluster_run 900 kubeadm join --config "$config" || status=$?
   fi
-  rm -f "$config"
+  rm -f "$config" "$discovery"
   return "$status"
 }
 

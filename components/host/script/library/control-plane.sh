@@ -77,10 +77,12 @@ cluster_found() {
     ! cluster_traces || cluster_reset
     mkdir -p "$cluster_state"
     : >"$cluster_state/founding"
+    keys_found
     cluster_run 600 kubeadm init --config /etc/havre/cluster/init.json --skip-phases=upload-certs,addon,show-join-command ||
       havre_fail "$NODE: kubeadm init failed; see above and 'journalctl -u kubelet' there, then run again"
   fi
   cluster_until 120 cluster_complete || havre_fail "$NODE: kubeadm init ended, but the node is not registered after 120 s; see 'journalctl -u kubelet' there"
+  cluster_until 30 keys_fetch || havre_fail "$NODE: the keys of Secrets could not be put into the cluster; run again"
   cluster_mark
   rm -f "$cluster_state/founding"
 }
@@ -115,7 +117,7 @@ cluster_invite() {
   token=${BASH_REMATCH[1]}
   [[ $line =~ (sha256:[0-9a-f]{64}) ]] || havre_fail "$NODE: kubeadm token create printed no hash of the CA for $node"
   hash=${BASH_REMATCH[1]}
-  printf '{"token":"%s","caCertHash":"%s","certificateKey":"%s"}\n' "$token" "$hash" "$key"
+  printf '{"token":"%s","caCertHash":"%s","ca":"%s","certificateKey":"%s"}\n' "$token" "$hash" "$(base64 -w0 <"$cluster_pki/ca.crt")" "$key"
 }
 
 # cluster_approve: sign the serving certificates that kubelets ask for, where the names in the request are exactly the node's own. The address comes from a

@@ -81,8 +81,63 @@ EOF
     ],
     "extraArgs": [
       {
+        "name": "admission-control-config-file",
+        "value": "/etc/havre/cluster/api-server/admission.json"
+      },
+      {
+        "name": "audit-log-maxage",
+        "value": "30"
+      },
+      {
+        "name": "audit-log-maxbackup",
+        "value": "10"
+      },
+      {
+        "name": "audit-log-maxsize",
+        "value": "100"
+      },
+      {
+        "name": "audit-log-path",
+        "value": "/var/log/kubernetes/audit/audit.log"
+      },
+      {
+        "name": "audit-policy-file",
+        "value": "/etc/havre/cluster/api-server/audit.json"
+      },
+      {
+        "name": "authentication-config",
+        "value": "/etc/havre/cluster/api-server/authentication.json"
+      },
+      {
+        "name": "encryption-provider-config",
+        "value": "/etc/kubernetes/pki/secrets.json"
+      },
+      {
+        "name": "encryption-provider-config-automatic-reload",
+        "value": "true"
+      },
+      {
+        "name": "kubelet-certificate-authority",
+        "value": "/etc/kubernetes/pki/ca.crt"
+      },
+      {
         "name": "profiling",
         "value": "false"
+      }
+    ],
+    "extraVolumes": [
+      {
+        "hostPath": "/etc/havre/cluster/api-server",
+        "mountPath": "/etc/havre/cluster/api-server",
+        "name": "policies",
+        "pathType": "Directory",
+        "readOnly": true
+      },
+      {
+        "hostPath": "/var/log/kubernetes/audit",
+        "mountPath": "/var/log/kubernetes/audit",
+        "name": "audit",
+        "pathType": "DirectoryOrCreate"
       }
     ]
   },
@@ -143,7 +198,45 @@ EOF
 EOF
 }
 
-# kubernetes_join_config: the template of a node that joins; @TOKEN@, @HASH@ and @KEY@ stand for the invitation's (cluster_config).
+# kubernetes_discovery_config: the template of what a joining node knows of the cluster: its CA and a token, out of the invitation. An API server that lets nobody in
+# without a credential cannot be asked for it.
+kubernetes_discovery_config() {
+  cat <<EOF
+{
+  "apiVersion": "v1",
+  "clusters": [
+    {
+      "cluster": {
+        "certificate-authority-data": "@CA@",
+        "server": "https://127.0.0.1:$PROXY_PORT"
+      },
+      "name": "$CLUSTER"
+    }
+  ],
+  "contexts": [
+    {
+      "context": {
+        "cluster": "$CLUSTER",
+        "user": "invited"
+      },
+      "name": "invited"
+    }
+  ],
+  "current-context": "invited",
+  "kind": "Config",
+  "users": [
+    {
+      "name": "invited",
+      "user": {
+        "token": "@TOKEN@"
+      }
+    }
+  ]
+}
+EOF
+}
+
+# kubernetes_join_config: the template of a node that joins; @TOKEN@ and @KEY@ stand for the invitation's (cluster_config).
 kubernetes_join_config() {
   echo '{
   "apiVersion": "kubeadm.k8s.io/v1beta4",'
@@ -158,13 +251,10 @@ kubernetes_join_config() {
 EOF
   cat <<EOF
   "discovery": {
-    "bootstrapToken": {
-      "apiServerEndpoint": "127.0.0.1:$PROXY_PORT",
-      "caCertHashes": [
-        "@HASH@"
-      ],
-      "token": "@TOKEN@"
-    }
+    "file": {
+      "kubeConfigPath": "/run/havre/discovery.json"
+    },
+    "tlsBootstrapToken": "@TOKEN@"
   },
   "kind": "JoinConfiguration",
 EOF
@@ -172,10 +262,21 @@ EOF
   echo '}'
 }
 
-# kubernetes_api_server_patch: kube-apiserver listens on the mesh alone. It cannot be an extra argument: those are the cluster's, and every node has its own address.
+# kubernetes_api_server_patch READS RENEWED: kube-apiserver listens on the mesh alone. It cannot be an extra argument: those are the cluster's, and every node has its own
+# address. The annotations are for control_plane_patches.
 kubernetes_api_server_patch() {
   cat <<EOF
 [
+  {
+    "op": "add",
+    "path": "/metadata/annotations/havre~1reads",
+    "value": "$1"
+  },
+  {
+    "op": "add",
+    "path": "/metadata/annotations/havre~1renewed",
+    "value": "$2"
+  },
   {
     "op": "add",
     "path": "/spec/containers/0/command/-",
@@ -186,13 +287,17 @@ EOF
 }
 
 kubernetes_kubeadm() {
-  local folder=/etc/havre/cluster unit=/etc/systemd/system/havre-approve
+  local folder=/etc/havre/cluster unit=/etc/systemd/system/havre-approve policy
   install -d "$folder/patches"
   kubernetes_join_config | havre_file "$folder/join.json" 0644
+  kubernetes_discovery_config | havre_file "$folder/discovery.json" 0644
   [[ $CONTROL_PLANE == yes ]] || return 0
   kubernetes_init_config | havre_file "$folder/init.json" 0644
   kubernetes_init_config @KEY@ | havre_file "$folder/upload.json" 0644
-  kubernetes_api_server_patch | havre_file "$folder/patches/kube-apiserver0+json.json" 0644
+  for policy in admission audit authentication; do
+    havre_file "$keys_folder/$policy.json" 0600 <"/usr/local/lib/havre/$policy.json"
+  done
+  control_plane_patches
   # Kubelets' serving certificates are renewed each year; the timer signs what is asked for rightly.
   havre_file "$unit.service" 0644 <<'EOF'
 [Unit]
@@ -216,6 +321,8 @@ RandomizedDelaySec=1min
 WantedBy=timers.target
 EOF
   kubernetes_apply restart havre-approve.timer "$unit.service" "$unit.timer"
+  etcd_units
   # Images of the control plane, so that joining does not wait for them.
   havre_quietly images havre_retry 5 5 timeout 600 kubeadm config images pull --config "$folder/init.json"
+  control_plane_apply
 }

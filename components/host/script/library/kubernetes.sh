@@ -8,7 +8,7 @@
 # kubernetes_prepare BINARY...: the node's environment on standard input, each binary as name=sha256=URL. On a node that is in the cluster it brings changes in; each
 # service is restarted only when something of its own has changed.
 kubernetes_prepare() {
-  havre_packages containerd containernetworking-plugins haproxy iproute2 nftables openssl runc
+  havre_packages containerd containernetworking-plugins haproxy iproute2 nftables openssl restic runc
   havre_file "$cluster_environment" 0644
   cluster_read
   cluster_lock kubernetes
@@ -24,10 +24,10 @@ kubernetes_prepare() {
 # kubernetes_remove: take it back. Packages and downloads stay: they do no harm, and the host mostly goes with them.
 kubernetes_remove() {
   local units=/etc/systemd/system
-  systemctl -q disable --now kubelet.service havre-api-proxy.service havre-approve.timer havre-cni.service 2>/dev/null || true
+  systemctl -q disable --now kubelet.service havre-api-proxy.service havre-approve.timer havre-cni.service havre-etcd.timer 2>/dev/null || true
   nft delete table ip havre-cni 2>/dev/null || true
   rm -rf /etc/havre/cluster /run/havre
-  rm -f /etc/cni/net.d/10-havre.conflist "$units"/kubelet.service "$units"/havre-{api-proxy,approve,cni}.service "$units"/havre-approve.timer
+  rm -f /etc/cni/net.d/10-havre.conflist "$units"/kubelet.service "$units"/havre-{api-proxy,approve,cni,etcd}.service "$units"/havre-{approve,etcd}.timer
   systemctl daemon-reload
 }
 
