@@ -403,12 +403,19 @@ func TestBackupAndBack(t *testing.T) {
 // revision is the store's.
 func revision(t *testing.T, m *member) int {
 	t.Helper()
-	var revision int
+	return status(t, m, "revision")
+}
+
+// status is a number of the member's status.
+func status(t *testing.T, m *member, name string) int {
+	t.Helper()
 	out := m.must("endpoint", "status", "-w", "json")
-	if _, err := fmt.Sscanf(out[strings.Index(out, `"revision":`):], `"revision":%d`, &revision); err != nil {
-		t.Fatal(err)
+	_, after, _ := strings.Cut(out, `"`+name+`":`)
+	var n int
+	if _, err := fmt.Sscan(strings.TrimRight(after[:strings.IndexAny(after+",", ",}")], " "), &n); err != nil {
+		t.Fatalf("%s of %s: %v", name, out, err)
 	}
-	return revision
+	return n
 }
 
 func (w *world) object(key string) []byte {
@@ -469,7 +476,7 @@ func TestAlarmIsTold(t *testing.T) {
 	one.startSmall()
 	one.healthy()
 	value := strings.Repeat("x", 100<<10)
-	for i := 0; i < 100; i++ {
+	for i := range 100 {
 		if out, err := one.etcdctl("put", fmt.Sprintf("/registry/fill-%d", i), value); err != nil {
 			if !strings.Contains(out, "database space exceeded") {
 				t.Fatalf("filling: %v: %s", err, out)
@@ -498,14 +505,7 @@ func TestDefragmentationOneAtATime(t *testing.T) {
 	one.must("compact", fmt.Sprint(revision(t, one)))
 	for _, m := range w.members {
 		// Compaction gives room back in the background; the file's size is what shows it, once the round has found it worth while.
-		size := func() int {
-			var size int
-			out := m.must("endpoint", "status", "-w", "json")
-			if _, err := fmt.Sscanf(out[strings.Index(out, `"dbSize":`):], `"dbSize":%d`, &size); err != nil {
-				t.Fatal(err)
-			}
-			return size
-		}
+		size := func() int { return status(t, m, "dbSize") }
 		before := size()
 		for end := time.Now().Add(patience); size() >= before/2; time.Sleep(200 * time.Millisecond) {
 			m.does("etcd_round", "ETCD_DEFRAGMENT_ABOVE=1000000")
