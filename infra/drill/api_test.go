@@ -108,8 +108,8 @@ func TestWriter(t *testing.T) {
 	}
 	stop()
 	<-done
-	if got := w.summary(start, time.Now()); got.Writes < 2 || got.Failed != 1 || got.LongestGap <= 0 {
-		t.Errorf("%+v; want two writes or more, one of them failed", got)
+	if got := w.summary(start, time.Now()); got.Writes < 2 || got.Failed < 1 || got.Failed == got.Writes || got.LongestGap <= 0 {
+		t.Errorf("%+v; want two writes or more, some of which failed", got)
 	}
 }
 
