@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,10 +72,21 @@ func start(t *testing.T, folder, program string, args ...string) {
 	command.Dir, command.SysProcAttr = folder, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
-	must(t, command.Start())
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// The signal of a parent's death comes when the thread ends that started the program, so that thread must do nothing else for as long.
+		runtime.LockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			_ = command.Wait() // killed, so it is never nil
+		}
+		close(ended)
+	}()
+	must(t, <-started)
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		_ = command.Wait() // killed, so it is never nil
+		<-ended
 		if t.Failed() {
 			text := said.String()
 			t.Logf("%s said last:\n%s", filepath.Base(program), text[max(0, len(text)-4000):])
