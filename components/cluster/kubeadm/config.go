@@ -1,6 +1,8 @@
 package kubeadm
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,18 +19,23 @@ func (c Cluster) NodeEnvironment(n Node) string {
 			b.WriteString(name + "=" + script.Quote(value) + "\n")
 		}
 	}
-	var members, taints []string
+	var members, taints, topology []string
 	for _, m := range c.ControlPlane {
 		members = append(members, m.Name+"="+m.Address.String())
 	}
 	for _, t := range n.taints() {
 		taints = append(taints, t.String())
 	}
+	labels := n.topology()
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		topology = append(topology, key+"="+labels[key])
+	}
 	set("NODE", n.Name)
 	set("ADDRESS", n.Address.String())
 	set("POD_CIDR", n.PodCIDR.String())
 	set("CONTROL_PLANE", yes(n.ControlPlane))
 	set("TAINTS", strings.Join(taints, " "))
+	set("TOPOLOGY", strings.Join(topology, ","))
 	set("CLUSTER", c.Name)
 	set("VERSION", c.Version)
 	set("CONTROL_PLANE_NODES", strings.Join(members, " "))

@@ -7,6 +7,7 @@
 package kubeadm
 
 import (
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -186,16 +187,23 @@ func (n Node) taints() []Taint {
 	return append(taints, n.Taints...)
 }
 
-// labels are all the labels that havre sets on the Node.
-func (n Node) labels() map[string]string {
-	labels := map[string]string{
-		"topology.kubernetes.io/zone": n.Site,
-		// Kubelets may not set labels of this prefix (admission plugin NodeRestriction), so what it says can be trusted when a certificate is asked for.
-		"node-restriction.kubernetes.io/mesh-address": n.Address.String(),
-	}
+// topology are the labels that the Node is registered with. A node's topology must not change under kube-proxy (v1.36.3 with nftables, Linux 6.18): it writes all
+// its rules anew, and every second time the map that leads to them stays empty, so that no Service answers on that node.
+func (n Node) topology() map[string]string {
+	labels := map[string]string{"topology.kubernetes.io/zone": n.Site}
 	if n.Region != "" {
 		labels["topology.kubernetes.io/region"] = n.Region
 	}
+	return labels
+}
+
+// labels are all the labels that havre sets on the Node.
+func (n Node) labels() map[string]string {
+	labels := map[string]string{
+		// Kubelets may not set labels of this prefix (admission plugin NodeRestriction), so what it says can be trusted when a certificate is asked for.
+		"node-restriction.kubernetes.io/mesh-address": n.Address.String(),
+	}
+	maps.Copy(labels, n.topology())
 	if n.ControlPlane {
 		labels[controlPlaneLabel] = ""
 	} else {

@@ -7,6 +7,7 @@ ADDRESS=10.80.0.12
 POD_CIDR=10.81.12.0/24
 CONTROL_PLANE=no
 TAINTS='havre/burst=yes:NoSchedule'
+TOPOLOGY='topology.kubernetes.io/zone=gra'
 CLUSTER=havre
 VERSION=v1.36.3
 CONTROL_PLANE_NODES='rbx-cp-1=10.80.0.1 gra-cp-1=10.80.0.2 sbg-cp-1=10.80.0.3'

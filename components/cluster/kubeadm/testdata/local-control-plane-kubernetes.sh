@@ -9,6 +9,7 @@ ADDRESS=10.80.0.1
 POD_CIDR=10.81.1.0/24
 CONTROL_PLANE=yes
 TAINTS=node-role.kubernetes.io/control-plane:NoSchedule
+TOPOLOGY='topology.kubernetes.io/region=fr,topology.kubernetes.io/zone=rbx'
 CLUSTER=havre
 VERSION=v1.36.3
 CONTROL_PLANE_NODES='rbx-cp-1=10.80.0.1 gra-cp-1=10.80.0.2 sbg-cp-1=10.80.0.3'

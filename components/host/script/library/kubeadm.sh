@@ -33,6 +33,10 @@ kubernetes_registration() {
       {
         "name": "node-ip",
         "value": "$ADDRESS"
+      },
+      {
+        "name": "node-labels",
+        "value": "$TOPOLOGY"
       }
     ],
     "name": "$NODE",
