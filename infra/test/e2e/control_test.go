@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,39 +88,6 @@ func cutLast(s, separator string) (before, after string, found bool) {
 // etcdctl is the beginning of a command on a control-plane node.
 const etcdctl = `etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key `
 
-// rotated raises the generation of the key of Secrets and sees the control plane take the new one into use by itself. The rounds come every ten minutes; here they are
-// started one after another.
-func (w *walk) rotated(t *testing.T, ctx context.Context) {
-	restore := w.edit(t, "stacks/production.go", "SecretsKey:        1,", "SecretsKey:        2,")
-	defer func() {
-		restore()
-		if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(15 * time.Minute); ; time.Sleep(5 * time.Second) {
-		for _, node := range plan(t).ControlPlane {
-			if _, err := w.on(ctx, node.Name, "systemctl start havre-etcd.service"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		out, err := w.on(ctx, founder, `grep -o '"name":"k[0-9]*"' /etc/kubernetes/pki/secrets.json | tr '\n' ' '; grep -c identity /etc/kubernetes/pki/secrets.json || true; `+
-			etcdctl+`get /registry/secrets/ --prefix --print-value-only | grep -ac '^k8s:enc:secretbox:v1:k2:' || true; `+etcdctl+`get /registry/secrets/ --prefix --keys-only | grep -c .`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if fields := strings.Fields(out); len(fields) == 4 && fields[0] == `"name":"k2"` && fields[1] == "0" && fields[2] == fields[3] {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the new key is not all there is: %s", out)
-		}
-	}
-}
-
 // broughtBack takes a backup, changes what is in the cluster, and takes it back.
 func (w *walk) broughtBack(t *testing.T, ctx context.Context) {
 	must := func(args ...string) string {
@@ -137,7 +105,7 @@ func (w *walk) broughtBack(t *testing.T, ctx context.Context) {
 		}
 	}
 	list, err := w.havreQuiet(ctx, "restore", "local", "--list")
-	if err != nil || !strings.Contains(list, " etcd ") {
+	if err != nil || !slices.Contains(strings.Fields(list), "etcd") {
 		t.Fatalf("the backups there are: %v: %s", err, list)
 	}
 	must("-n", "default", "delete", "configmap", "kept")

@@ -34,7 +34,6 @@ func TestPlatform(t *testing.T) {
 	w.part("the control plane shows and keeps nothing that it should not", w.guarded)
 	w.part("the cluster comes back from a backup", w.broughtBack)
 	w.part("no secret is written in clear", w.secrets)
-	w.part("another key for Secrets", w.rotated)
 	w.part("the state is lost, and nothing else", w.lost)
 	w.part("a worker is added under traffic", w.add)
 	w.part("a host in the rescue system is left alone", w.rescue)
