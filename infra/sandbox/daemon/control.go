@@ -275,7 +275,7 @@ func Stop(ctx context.Context, o Options) (did bool, err error) {
 
 // removeFiles removes what a run wrote, all but its log.
 func removeFiles(folder string) (removed bool, err error) {
-	for _, name := range []string{stateFile, lockFile, jobFile, settingsFile, keyFile, bundleFile, knownFile, ovhFolder, cfFolder} {
+	for _, name := range []string{stateFile, lockFile, jobFile, settingsFile, keyFile, bundleFile, knownFile, ovhFolder, cfFolder, objectsFile} {
 		path := filepath.Join(folder, name)
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
