@@ -36,9 +36,9 @@ p99 of any part is above the budget or more requests failed than it allows. Give
 
 The rates are open: requests leave on time whatever the answers take. Each is for another reader, so that each picture is drawn; recorded ones ask for what was asked for,
 with readers' names and ids replaced. A stack that readers are served by is refused; see docs/runbooks/load-test.md.`,
-		Example: "  havre load load-test --step 50:3000 --within 1m --for 10m --json load.json\n" +
+		Example: "  havre load staging --step 50:3000 --within 1m --for 10m --json load.json\n" +
 			"  havre load staging --steady 200 --for 5m\n" +
-			"  havre load load-test --recorded access.log --speed 2",
+			"  havre load staging --recorded access.log --speed 2",
 		RunE: func(command *cobra.Command, args []string) error {
 			pattern, err := f.pattern()
 			if err := errors.Join(err, mayLoad(args[0], readers)); err != nil {
