@@ -21,3 +21,15 @@ func ByName(name string) (Stack, error) {
 		return Stack{}, fmt.Errorf("stack %s: not described; wanted one of %s: select another stack, or describe it in stacks/stacks.go", name, strings.Join(Names(), ", "))
 	}
 }
+
+// Differences is the list by which a stack differs from production, in its order; nil for production and for a name that is not described.
+func Differences(name string) []Difference {
+	switch name {
+	case "staging":
+		return stagingDifferences()
+	case "local":
+		return localDifferences()
+	default:
+		return nil
+	}
+}

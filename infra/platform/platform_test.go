@@ -159,7 +159,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestStagingIsProduction: the URNs of the two stacks are equal but for the stack's name and the nodes that the difference list removes.
+// TestStagingIsProduction: the URNs of the two stacks are equal but for the stack's name and the nodes that the difference list removes. What of the resources
+// themselves differs is held by clone_test.go.
 func TestStagingIsProduction(t *testing.T) {
 	urns := map[string][]string{}
 	for _, name := range []string{"prod", "staging"} {
