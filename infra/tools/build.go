@@ -29,8 +29,11 @@ func (p place) String() string {
 }
 
 // buildFlags returns the flags of every build. -trimpath keeps the machine's paths out; -buildvcs is off because a tool is not of this repository's version.
-func buildFlags(linker string) []string {
+func buildFlags(linker, tags string) []string {
 	flags := []string{"-trimpath", "-buildvcs=false", "-mod=readonly"}
+	if tags != "" {
+		flags = append(flags, "-tags", tags)
+	}
 	if linker != "" {
 		flags = append(flags, "-ldflags", linker)
 	}
@@ -91,7 +94,7 @@ func (c *Cache) build(ctx context.Context, tool Tool, path string, at place, pro
 	defer func() { _ = os.Remove(temporary) }()
 
 	label := fmt.Sprintf("building %s %s%s", tool.Name, tool.Version, at)
-	args := append([]string{"build"}, buildFlags(tool.LinkerFlags)...)
+	args := append([]string{"build"}, buildFlags(tool.LinkerFlags, tool.Tags)...)
 	args = append(args, "-o", temporary, tool.Package)
 	started := time.Now()
 	for attempt := 1; ; attempt++ {

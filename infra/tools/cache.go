@@ -150,7 +150,7 @@ func (c *Cache) Key(ctx context.Context, tool Tool) (string, error) {
 		return "", fmt.Errorf("tool %s: %w", tool.Name, err)
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "go %s\npackage %s\nflags %s\n", version, tool.Package, strings.Join(buildFlags(tool.LinkerFlags), " "))
+	fmt.Fprintf(sum, "go %s\npackage %s\nflags %s\n", version, tool.Package, strings.Join(buildFlags(tool.LinkerFlags, tool.Tags), " "))
 	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {

@@ -18,6 +18,8 @@ type Tool struct {
 	Package string
 	// LinkerFlags is the value of -ldflags.
 	LinkerFlags string
+	// Tags are build tags, separated by commas.
+	Tags string
 	// Use says what the tool is for, in one line of `havre tools list`.
 	Use string
 }
@@ -27,6 +29,7 @@ const (
 	pulumiVersion     = "v3.256.0"
 	kubernetesVersion = "v1.36.3"
 	etcdVersion       = "v3.6.8"
+	ciliumVersion     = "v1.19.4"
 )
 
 // stripped leaves symbol tables and DWARF out: a third of the size, and the hosts of the sandbox download every binary.
@@ -36,6 +39,7 @@ const stripped = "-s -w"
 const (
 	pulumiFlags     = stripped + " -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumiVersion
 	kubernetesFlags = stripped + " -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion
+	ciliumFlags     = stripped + " -X github.com/cilium/cilium/pkg/version.ciliumVersion=" + ciliumVersion
 )
 
 // catalogue lists the tools in the order in which All builds them: what is needed first comes first, so that a bring-up can begin beside the rest.
@@ -56,6 +60,10 @@ var catalogue = []Tool{
 	{Name: "caddy", Version: "v2.11.9", Module: "caddy", Package: ".", LinkerFlags: stripped, Use: "TLS and routing at the edge"},
 	{Name: "coredns", Version: "v1.15.0", Module: "coredns", Package: "github.com/coredns/coredns", LinkerFlags: stripped, Use: "cluster DNS"},
 	{Name: "metrics-server", Version: "v0.9.0", Module: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server", LinkerFlags: stripped, Use: "the figures that autoscaling reads"},
+	cilium("cilium-agent", "daemon", "osusergo", "pod network, Services and policies of every node"),
+	cilium("cilium-operator-generic", "operator", "osusergo,ipam_provider_operator", "what Cilium needs once for a cluster"),
+	cilium("cilium-cni", "plugins/cilium-cni", "osusergo", "gives a pod its interface"),
+	cilium("cilium-dbg", "cilium-dbg", "osusergo", "what an agent knows, and what it dropped"),
 	{Name: "golangci-lint", Version: "v2.15.0", Module: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", LinkerFlags: stripped, Use: "make check"},
 }
 
@@ -65,6 +73,10 @@ func kubernetes(name, use string) Tool {
 
 func etcd(name, pkg, use string) Tool {
 	return Tool{Name: name, Version: etcdVersion, Module: "etcd", Package: "go.etcd.io/etcd/" + pkg + "/v3", LinkerFlags: stripped, Use: use}
+}
+
+func cilium(name, pkg, tags, use string) Tool {
+	return Tool{Name: name, Version: ciliumVersion, Module: "cilium", Package: "github.com/cilium/cilium/" + pkg, LinkerFlags: ciliumFlags, Tags: tags, Use: use}
 }
 
 // Catalogue returns every tool, in build order. The caller owns the slice.

@@ -22,7 +22,7 @@ func BuildOwn(ctx context.Context, root, pkg, out string) error {
 	}
 	temporary := out + ".building"
 	defer func() { _ = os.Remove(temporary) }()
-	args := append(append([]string{"build"}, buildFlags(stripped)...), "-o", temporary, pkg)
+	args := append(append([]string{"build"}, buildFlags(stripped, "")...), "-o", temporary, pkg)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = root, environment()
 	if output, err := cmd.CombinedOutput(); err != nil {

@@ -211,7 +211,7 @@ func TestCatalogueSaysWhatTheModulesPin(t *testing.T) {
 			t.Errorf("%s: go.mod does not pin %s at %s", tool.Name, tool.Package, tool.Version)
 		}
 	}
-	if len(seen) != 17 || len(Names()) != 17 {
+	if len(seen) != 21 || len(Names()) != 21 {
 		t.Errorf("%d tools", len(seen))
 	}
 }

@@ -31,7 +31,7 @@ func TestBuildRefusesAnUnknownTool(t *testing.T) {
 	cmd := New()
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"build", "helm", "--cache", t.TempDir()})
-	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `tool "helm" is not in the catalogue; use one of caddy, coredns, etcd,`) {
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `tool "helm" is not in the catalogue; use one of caddy, cilium-agent, cilium-cni, cilium-dbg, cilium-operator-generic, coredns, etcd,`) {
 		t.Errorf("got %v", err)
 	}
 }
