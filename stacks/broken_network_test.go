@@ -113,7 +113,13 @@ var brokenNetworks = []broken{
 		`mesh: keepalive 18h12m16s is not whole seconds from 0s to 65535s; change Mesh.Keepalive in stacks/production.go`,
 	}},
 	{name: "pod network unknown", base: "prod", change: func(s *Stack) { s.Pods.Network = "flannel" }, want: []string{
-		`pods: network "flannel" is unknown; use bridge in stacks/production.go`,
+		`pods: network "flannel" is unknown; use cilium, or bridge in a sandbox in stacks/production.go`,
+	}},
+	{name: "pod network without policies on real hosts", base: "prod", change: func(s *Stack) { s.Pods.Network = NetworkBridge }, want: []string{
+		`pods: network bridge enforces no network policy; use cilium, or a sandbox in stacks/production.go`,
+	}},
+	{name: "pod MTU whose packets vanish", base: "prod", change: func(s *Stack) { s.Pods.MTU = 1411 }, want: []string{
+		`pods: MTU 1411 is more than 1410, the mesh's less 10, above which Cilium's packets vanish; change Pods.MTU in stacks/production.go`,
 	}},
 	{name: "Kubernetes version not pinned", base: "prod", change: func(s *Stack) { s.Cluster.KubernetesVersion = "1.36" }, want: []string{
 		`cluster: Kubernetes version "1.36" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/production.go`,
@@ -187,6 +193,7 @@ var brokenNetworks = []broken{
 	}},
 	{name: "sandbox forgotten", base: "local", change: func(s *Stack) { s.Sandbox = false }, want: []string{
 		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/local.go`,
+		`pods: network bridge enforces no network policy; use cilium, or a sandbox in stacks/local.go`,
 		`backup: storage endpoint "http://198.51.100.1:9000" is not https:// and a host; set Cluster.Backup.Storage.Endpoint in stacks/local.go`,
 		`runtime: CgroupDriver cgroupfs is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: CgroupV1 is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,

@@ -370,7 +370,7 @@ var brokenServices = []broken{
 		`mesh: interface "" is not an interface's name of at most 15 letters and digits; use wg0 in stacks/`,
 		`mesh: UDP port 0 is not from 1024 to 65535; change Mesh.Port in stacks/`,
 		`mesh: path MTU 0 is not from 1360 to 9000; set Mesh.PathMTU to what the hosts' links carry, 1500 at OVH, in stacks/`,
-		`pods: network "" is unknown; use bridge in stacks/`,
+		`pods: network "" is unknown; use cilium, or bridge in a sandbox in stacks/`,
 		`cluster: Kubernetes version "" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/`,
 		`cluster: API port 0 is not from 1024 to 65535; change Cluster.APIPort in stacks/`,
 		`cluster: API proxy port 0 is not from 1024 to 65535; change Cluster.ProxyPort in stacks/`,

@@ -42,7 +42,8 @@ func Production() Stack {
 			PathMTU:   1500,
 			MTU:       1420,
 		},
-		Pods: Pods{CIDR: netip.MustParsePrefix("10.81.0.0/16"), MTU: 1420, Network: "bridge"},
+		// 1420 less 10: see docs/decisions/0012-cilium.md.
+		Pods: Pods{CIDR: netip.MustParsePrefix("10.81.0.0/16"), MTU: 1410, Network: NetworkCilium},
 		Services: Services{CIDR: netip.MustParsePrefix("10.82.0.0/16"), Domain: "cluster.local",
 			// OVH's own resolver, in every data centre.
 			Resolvers: []netip.Addr{netip.MustParseAddr("213.186.33.99")},

@@ -214,11 +214,22 @@ type Mesh struct {
 // Pods is the network of the pods. It is routed natively over the mesh: the node with index i has the i-th /24.
 type Pods struct {
 	CIDR netip.Prefix
-	// MTU of the pods' interfaces in bytes, at most the mesh's.
+	// MTU of the pods' interfaces in bytes, at most the mesh's; with NetworkCilium at most 10 less than that.
 	MTU int
-	// Network names what gives pods their interfaces; "bridge" is the only one yet (bridge and host-local on the node's /24).
-	Network string
+	// Network is what gives pods their interfaces. It is chosen for a cluster's life.
+	Network PodNetwork
 }
+
+// PodNetwork is what gives pods their interfaces and makes Services work.
+type PodNetwork string
+
+// The pod networks.
+const (
+	// NetworkCilium routes in BPF, takes kube-proxy's place and enforces network policies.
+	NetworkCilium PodNetwork = "cilium"
+	// NetworkBridge is a plain bridge with host-local addresses beside kube-proxy. It enforces no network policy, which only a sandbox may do without.
+	NetworkBridge PodNetwork = "bridge"
+)
 
 // Services is the range of ClusterIPs. Cluster DNS has its tenth address, as kubeadm does it.
 type Services struct {

@@ -11,6 +11,10 @@ import (
 // wireguardOverhead is what WireGuard adds to a packet over IPv6 in bytes; over IPv4 it is 60. The larger one leaves room for both.
 const wireguardOverhead = 80
 
+// ciliumHeadroom is what a pod's packet must be shorter than the mesh's MTU with Cilium: the kernel counts an Ethernet header of 14 bytes that the mesh's interface does
+// not have, and grants 4 (docs/decisions/0012-cilium.md).
+const ciliumHeadroom = 10
+
 // minMTU is the smallest MTU that IPv6 permits on a link.
 const minMTU = 1280
 
@@ -95,8 +99,17 @@ func (v *validation) mesh() {
 	if mesh.Keepalive < 0 || mesh.Keepalive > 65535*time.Second || mesh.Keepalive%time.Second != 0 {
 		v.wrong("mesh: keepalive %s is not whole seconds from 0s to 65535s; change Mesh.Keepalive", mesh.Keepalive)
 	}
-	if v.stack.Pods.Network != "bridge" {
-		v.wrong("pods: network %q is unknown; use bridge", v.stack.Pods.Network)
+	switch pods := v.stack.Pods; pods.Network {
+	case NetworkCilium:
+		if most := mesh.MTU - ciliumHeadroom; pods.MTU > most && pods.MTU <= mesh.MTU {
+			v.wrong("pods: MTU %d is more than %d, the mesh's less %d, above which Cilium's packets vanish; change Pods.MTU", pods.MTU, most, ciliumHeadroom)
+		}
+	case NetworkBridge:
+		if !v.stack.Sandbox {
+			v.wrong("pods: network bridge enforces no network policy; use cilium, or a sandbox")
+		}
+	default:
+		v.wrong("pods: network %q is unknown; use cilium, or bridge in a sandbox", pods.Network)
 	}
 }
 

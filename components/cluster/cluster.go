@@ -90,7 +90,8 @@ type Cluster struct {
 	Kubeconfig pulumi.StringOutput
 	// Ready are the resources after which the cluster takes work: every worker is Ready with its labels and taints, which the first control-plane node's API
 	// says. What runs in the cluster depends on them, so that it is also gone before the first worker is drained. It does not wait for the rest of the control
-	// plane, whose etcd members enter one after another: the API serves all the while, for a member has no vote until it has caught up.
+	// plane, whose etcd members enter one after another: the API serves all the while, for a member has no vote until it has caught up. With Network.ExternalCNI
+	// they are known, and Ready once the pod network, an add-on, is there.
 	Ready []pulumi.Resource
 	// Nodes are a resource of each node after which it is Ready.
 	Nodes map[string]pulumi.Resource

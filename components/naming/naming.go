@@ -30,6 +30,7 @@ const (
 	DNSZone             = "havre:dns:Zone"
 	DNSHost             = "havre:dns:Host"
 	Database            = "havre:database:Database"
+	AddonsCilium        = "havre:addons:Cilium"
 	AddonsCoreDNS       = "havre:addons:CoreDNS"
 	AddonsKubeProxy     = "havre:addons:KubeProxy"
 	AddonsMetricsServer = "havre:addons:MetricsServer"

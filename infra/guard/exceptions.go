@@ -10,10 +10,13 @@ type Exception struct {
 }
 
 const (
-	agentsOfTheNode = "it programs the node's own network, and has no other capability than NET_ADMIN"
-	throttled       = "throttled at a limit, every name and every Service of the cluster would be slow at once; its request is small, and its memory is bounded"
-	doesNothing     = "it does nothing but keep an image on its node; no request ever reaches it"
-	readsTheAPI     = "it watches objects through the API, and may read only those"
+	agentsOfTheNode  = "it programs the node's own network, and has no other capability than NET_ADMIN"
+	networkOfTheNode = "it is the node's pod network; of the cluster's objects it changes Cilium's own alone"
+	networkOfAll     = "it keeps Cilium's own objects, and says of a node that its network is up; it reads no Secret"
+	stateOfTheKernel = "no data, but the kernel's own state, which it programs"
+	throttled        = "throttled at a limit, every name and every Service of the cluster would be slow at once; its request is small, and its memory is bounded"
+	doesNothing      = "it does nothing but keep an image on its node; no request ever reaches it"
+	readsTheAPI      = "it watches objects through the API, and may read only those"
 )
 
 // Exceptions are all there are. A line here is read by whoever reviews the pull request, so it says why.
@@ -23,6 +26,27 @@ func Exceptions() []Exception {
 		{RuleKind, "ClusterRole", "coredns-role", "rbac.authorization.k8s.io/v1:ClusterRole", readsTheAPI},
 		{RuleKind, "ClusterRoleBinding", "coredns-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},
 		{RuleLimits, "Deployment", "coredns-deployment", "cpu of container coredns", throttled},
+
+		{RuleKind, "ServiceAccount", "cilium-agent-account", "core/v1:ServiceAccount", networkOfTheNode},
+		{RuleKind, "ClusterRole", "cilium-agent-role", "rbac.authorization.k8s.io/v1:ClusterRole", networkOfTheNode},
+		{RuleKind, "ClusterRoleBinding", "cilium-agent-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", networkOfTheNode},
+		{RuleHost, "DaemonSet", "cilium-agent-daemon-set", "hostNetwork", networkOfTheNode},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/usr/lib/cni", "it puts its plugin where containerd looks for it"},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/sys/fs/bpf", stateOfTheKernel},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/run/cilium/cgroupv2", stateOfTheKernel},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/var/run/cilium", "what it knows of the node's pods, so that it can start again under them; the folder goes with the node's next start"},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/var/run/netns", stateOfTheKernel},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/etc/cni/net.d", "it says there that the node's pod network is up"},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/lib/modules", "it loads the kernel's modules for sockets and sets; it only reads there"},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/run/xtables.lock", "iptables' own lock, which all who change rules on the node must hold"},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/proc/sys/net", stateOfTheKernel},
+		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/proc/sys/kernel", stateOfTheKernel},
+		{RuleLimits, "DaemonSet", "cilium-agent-daemon-set", "cpu of container cilium-agent", throttled},
+		{RuleKind, "ServiceAccount", "cilium-operator-account", "core/v1:ServiceAccount", networkOfAll},
+		{RuleKind, "ClusterRole", "cilium-operator-role", "rbac.authorization.k8s.io/v1:ClusterRole", networkOfAll},
+		{RuleKind, "ClusterRoleBinding", "cilium-operator-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", networkOfAll},
+		{RuleHost, "Deployment", "cilium-operator-deployment", "hostNetwork", "there is no pod network before it has made the definitions that the agents wait for"},
+		{RuleLimits, "Deployment", "cilium-operator-deployment", "cpu of container cilium-operator", throttled},
 
 		{RuleKind, "ServiceAccount", "kube-proxy-account", "core/v1:ServiceAccount", readsTheAPI},
 		{RuleKind, "ClusterRoleBinding", "kube-proxy-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},

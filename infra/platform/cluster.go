@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"havre/components/addons/cilium"
 	"havre/components/addons/coredns"
 	"havre/components/addons/etcdbackup"
 	"havre/components/addons/kubeproxy"
@@ -23,6 +24,7 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 		Network: cluster.Network{
 			Mesh: plan.Stack.Mesh.CIDR, Pods: plan.Stack.Pods.CIDR, Services: plan.Stack.Services.CIDR,
 			DNS: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Interface: plan.Stack.Mesh.Interface, MTU: plan.Stack.Pods.MTU,
+			ExternalCNI: plan.Stack.Pods.Network == stacks.NetworkCilium,
 		},
 		Version:      "v" + plan.Stack.Cluster.KubernetesVersion,
 		Release:      cluster.Release{Binaries: map[string]cluster.Binary{}},
@@ -96,8 +98,17 @@ func placeOf(m machine) int {
 // binaries are the artifacts that every node of the cluster needs; etcdctl and etcdutl are for the control plane.
 var binaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl"}
 
-// addonImages are the images of what every cluster has.
-var addonImages = []string{"coredns", "metrics-server", "kube-proxy", "pause"}
+// addonImages are the images of what every cluster has; networkImages those of its pod network.
+var (
+	addonImages   = []string{"coredns", "metrics-server", "pause"}
+	networkImages = map[stacks.PodNetwork][]string{
+		stacks.NetworkCilium: {"cilium", "cilium-operator"},
+		stacks.NetworkBridge: {"kube-proxy"},
+	}
+)
+
+// publicDevices are the names that Debian gives network cards.
+var publicDevices = []string{"en+", "eth+"}
 
 // newProvider is the way to the cluster's API. Objects go by server-side apply, so that a run on a lost state adopts what exists.
 func newProvider(ctx *pulumi.Context, made *cluster.Cluster) (*kubernetes.Provider, error) {
@@ -125,15 +136,13 @@ func buildBackup(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 
 // buildAddons puts into the cluster what every cluster has, and gives what a service must wait for: the way to Services, and their names.
 func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	proxy, err := kubeproxy.New(ctx, "kube-proxy", kubeproxy.Args{
-		Image: settings.Images["kube-proxy"], PodCIDR: plan.Stack.Pods.CIDR, APIServer: "https://" + plan.APIEndpoint.String(),
-	}, opts...)
+	network, err := buildPodNetwork(ctx, plan, settings, opts...)
 	if err != nil {
 		return nil, err
 	}
 	dns, err := coredns.New(ctx, "coredns", coredns.Args{
 		Image: settings.Images["coredns"], ClusterIP: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Upstreams: plan.Stack.Services.Resolvers,
-	}, append(slices.Clone(opts), pulumi.DependsOn(proxy.Resources()))...)
+	}, append(slices.Clone(opts), pulumi.DependsOn(network))...)
 	if err != nil {
 		return nil, err
 	}
@@ -144,5 +153,28 @@ func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 	if err := buildBackup(ctx, plan, settings, opts...); err != nil {
 		return nil, err
 	}
-	return append(proxy.Resources(), dns.Resources()...), nil
+	return append(network, dns.Resources()...), nil
+}
+
+// buildPodNetwork makes Services work, and gives pods their network where the hosts do not.
+func buildPodNetwork(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	stack := plan.Stack
+	if stack.Pods.Network == stacks.NetworkBridge {
+		proxy, err := kubeproxy.New(ctx, "kube-proxy", kubeproxy.Args{
+			Image: settings.Images["kube-proxy"], PodCIDR: stack.Pods.CIDR, APIServer: "https://" + plan.APIEndpoint.String(),
+		}, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return proxy.Resources(), nil
+	}
+	network, err := cilium.New(ctx, "cilium", cilium.Args{
+		AgentImage: settings.Images["cilium"], OperatorImage: settings.Images["cilium-operator"],
+		Pods: stack.Pods.CIDR, Mesh: stack.Mesh.CIDR, MeshInterface: stack.Mesh.Interface, MeshMTU: stack.Mesh.MTU,
+		Devices: publicDevices, MTU: stack.Pods.MTU, APIServer: plan.APIEndpoint,
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return network.Resources(), nil
 }

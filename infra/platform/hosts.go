@@ -34,7 +34,7 @@ func DeployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) error 
 }
 
 func deployHosts(ctx *pulumi.Context, stack stacks.Stack, overlay string) (*hosts, error) {
-	settings, settingsErr := loadSettings(ctx, overlay, wanted(stack))
+	settings, settingsErr := loadSettings(ctx, overlay, &stack)
 	if settings.BudgetEuros > 0 {
 		stack.Budget.Monthly = stacks.EUR(int64(settings.BudgetEuros), 0)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -76,7 +77,7 @@ func deployCluster(ctx *pulumi.Context, h *hosts) error {
 
 // wanted says what of the settings the stack cannot do without.
 func wanted(stack stacks.Stack) Wanted {
-	w := Wanted{Artifacts: binaries, Images: append(append([]string{}, addonImages...), serviceImages...)}
+	w := Wanted{Artifacts: binaries, Images: slices.Concat(addonImages, networkImages[stack.Pods.Network], serviceImages)}
 	if stack.Edge.TLS == stacks.TLSACME {
 		w.EdgeStorage = true
 	}

@@ -36,7 +36,7 @@ func overlay(t *testing.T) string {
 	for _, name := range append(slices.Clone(binaries), "wireguard-go") {
 		settings.Artifacts[name] = Artifact{Path: "/sha256/" + digest + "/" + name, SHA256: digest}
 	}
-	for _, name := range append(slices.Clone(addonImages), append([]string{"domains"}, serviceImages...)...) {
+	for _, name := range slices.Concat(addonImages, networkImages[stacks.NetworkBridge], networkImages[stacks.NetworkCilium], []string{"domains"}, serviceImages) {
 		settings.Images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
 	}
 	text, err := json.Marshal(settings)
@@ -208,6 +208,44 @@ func TestStagingIsProduction(t *testing.T) {
 
 func without(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// TestPodNetwork: a sandbox may be started with Cilium, which then takes kube-proxy's place and leaves the hosts no network of their own; real hosts take what is described.
+func TestPodNetwork(t *testing.T) {
+	with := func(file string, network stacks.PodNetwork) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "settings.json")
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), `"podNetwork":""`, fmt.Sprintf(`"podNetwork":%q`, network), 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	stack, file := described(t, "local"), with(overlay(t), stacks.NetworkCilium)
+	e := engine(t, stack)
+	if err := e.Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+		t.Fatal(err)
+	}
+	external := 0
+	var names []string
+	for _, r := range e.Registrations() {
+		names = append(names, r.Name)
+		if strings.HasSuffix(r.Name, "-kubernetes") && strings.Contains(r.Clear(), "CNI=external") {
+			external++
+		}
+	}
+	if !slices.Contains(names, "cilium-agent-daemon-set") || slices.Contains(names, "kube-proxy-daemon-set") || external != 5 {
+		t.Errorf("%d nodes without a bridge, wanted 5; Cilium %t, kube-proxy %t", external, slices.Contains(names, "cilium-agent-daemon-set"), slices.Contains(names, "kube-proxy-daemon-set"))
+	}
+
+	real, file := described(t, "prod"), with(overlay(t), stacks.NetworkBridge)
+	err := engine(t, real).Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, real, file) })
+	want := "HAVRE_SETTINGS: pod network bridge is for a sandbox, and stack prod has real hosts; change Pods.Network in stacks/production.go"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
 }
 
 // TestMeshAddress: one value's way. A node's mesh address is where the design says, and nowhere else in clear.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"havre/stacks"
 )
 
 // Settings are the values that are not in the repository as Go: secrets, digests, the account guard and the budget. They come from the stack's
@@ -37,6 +39,9 @@ type Settings struct {
 	BackupAccessKey string `json:"backupAccessKey"`
 	BackupSecretKey string `json:"backupSecretKey"`
 	BackupPassword  string `json:"backupPassword"`
+	// PodNetwork is what a sandbox was started with, instead of the description's; "" leaves that. Nothing but a sandbox's file may say it: a network is for a
+	// cluster's life, so on real hosts it is a line that somebody reviews.
+	PodNetwork stacks.PodNetwork `json:"podNetwork"`
 }
 
 // Artifact is one pinned binary.
@@ -53,10 +58,19 @@ func (s Settings) URL(name string) string { return s.ArtifactMirror + s.Artifact
 // OverlayVariable names the file that a sandbox writes its settings to. It is read as JSON, whose keys are those of Pulumi.yaml.
 const OverlayVariable = "HAVRE_SETTINGS"
 
-// loadSettings reads the stack's configuration and lays over it what the sandbox has made, then checks everything at once.
-func loadSettings(ctx *pulumi.Context, overlay string, wanted Wanted) (Settings, error) {
+// loadSettings reads the stack's configuration and lays over it what the sandbox has made, then checks everything at once. The pod network that a sandbox was started
+// with goes into the stack.
+func loadSettings(ctx *pulumi.Context, overlay string, stack *stacks.Stack) (Settings, error) {
 	settings, err := readSettings(ctx, overlay)
-	return settings, errors.Join(err, settings.check(ctx.Stack(), wanted))
+	errs := []error{err}
+	switch {
+	case settings.PodNetwork == "":
+	case stack.Sandbox:
+		stack.Pods.Network = settings.PodNetwork
+	default:
+		errs = append(errs, fmt.Errorf("%s: pod network %s is for a sandbox, and stack %s has real hosts; change Pods.Network in stacks/production.go", OverlayVariable, settings.PodNetwork, stack.Name))
+	}
+	return settings, errors.Join(append(errs, settings.check(ctx.Stack(), wanted(*stack)))...)
 }
 
 // readSettings reads what there is. A secret in clear is refused here, and nothing that is missing.

@@ -258,6 +258,30 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestAdmissionWaitsForAPodNetworkOnlyWhereThereIsOne: an add-on's comes after the nodes, and they would wait for it, and it for them; in a cluster that has it, a new node
+// must be Ready before anything goes on.
+func TestAdmissionWaitsForAPodNetworkOnlyWhereThereIsOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		cni, daemonSet string
+		waits          bool
+	}{
+		"bridge": {"bridge", "", true}, "add-on to come": {"external", "", false}, "add-on there": {"external", "daemonset.apps/cilium", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, controlPlane())
+			h.stub("curl", "")
+			h.stub("kubectl", `case "$*" in *podCIDR*) echo 10.81.12.0/24 ;; *"get daemonset cilium"*) echo "`+c.daemonSet+`" ;; *"get node"*) echo node/x ;; esac`)
+			result, _ := h.run("CNI="+c.cni+" cluster_admit gra-worker-2 10.80.0.12 10.81.12.0/24", "")
+			if result.Code != 0 {
+				t.Fatal(result.Stderr)
+			}
+			if waits := strings.Contains(h.read("calls"), "wait --for=condition=Ready"); waits != c.waits {
+				t.Errorf("waits for the node: %t, want %t", waits, c.waits)
+			}
+		})
+	}
+}
+
 func TestFailedJoinGivesUpWithoutSecrets(t *testing.T) {
 	h := newHost(t, worker())
 	h.stub("curl", "")
@@ -471,6 +495,27 @@ func TestPrepare(t *testing.T) {
 			}
 			if got := h.exists("etc/systemd/system/havre-approve.timer"); got != n.ControlPlane {
 				t.Errorf("certificates are signed there: %t", got)
+			}
+		})
+	}
+}
+
+// TestPodNetworkOfAHost: a bridge is the host's own; an add-on only finds its file systems there.
+func TestPodNetworkOfAHost(t *testing.T) {
+	for cni, c := range map[string]struct {
+		conflist bool
+		applied  string
+	}{"bridge": {true, "systemctl restart havre-cni.service"}, "external": {false, "systemctl start havre-cni.service"}} {
+		t.Run(cni, func(t *testing.T) {
+			h := newHost(t, worker())
+			if result, _ := h.run("CNI="+cni+" kubernetes_cni", ""); result.Code != 0 {
+				t.Fatal(result.Stderr)
+			}
+			if h.exists("etc/cni/net.d/10-havre.conflist") != c.conflist || h.exists("etc/havre/cluster/masquerade.nft") != c.conflist || !h.exists("etc/systemd/system/havre-cni.service") {
+				t.Errorf("a bridge is described: %t, want %t", !c.conflist, c.conflist)
+			}
+			if !strings.Contains(h.read("calls"), c.applied+"\n") {
+				t.Errorf("want %q, got:\n%s", c.applied, h.read("calls"))
 			}
 		})
 	}

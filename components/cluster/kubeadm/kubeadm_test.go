@@ -145,6 +145,7 @@ func TestConfiguration(t *testing.T) {
 		"apiserver-patch.json":  {production(), controlPlane(), "kubernetes_api_server_patch 0123456789abcdef ''"},
 		"sysctls":               {production(), worker(), "kubernetes_sysctls"},
 		"external-sysctls":      {single, worker(), "kubernetes_sysctls"},
+		"external-cni.service":  {single, worker(), "kubernetes_cni_mounts_unit"},
 		"local-sysctls":         {local(), worker(), "kubernetes_sysctls"},
 	} {
 		t.Run(name, func(t *testing.T) {

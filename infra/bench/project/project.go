@@ -234,7 +234,7 @@ func Settings() (string, error) {
 	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl", "wireguard-go"} {
 		artifacts[name] = map[string]string{"path": "/sha256/" + digest + "/" + name, "sha256": digest}
 	}
-	for _, name := range []string{"renderer", "caddy", "domains", "coredns", "metrics-server", "kube-proxy", "pause"} {
+	for _, name := range []string{"renderer", "caddy", "domains", "coredns", "metrics-server", "cilium", "cilium-operator", "kube-proxy", "pause"} {
 		images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
 	}
 	text, err := json.Marshal(map[string]any{

@@ -242,6 +242,6 @@ func listed(names []string, most int) string {
 
 // serviceTitles are the services and add-ons for a reader.
 var serviceTitles = map[string]string{
-	naming.Render: "render", naming.Edge: "edge", naming.DNSZone: "DNS", naming.AddonsCoreDNS: "cluster DNS", naming.AddonsKubeProxy: "kube-proxy",
+	naming.Render: "render", naming.Edge: "edge", naming.DNSZone: "DNS", naming.AddonsCoreDNS: "cluster DNS", naming.AddonsKubeProxy: "kube-proxy", naming.AddonsCilium: "Cilium",
 	naming.AddonsMetricsServer: "metrics server", naming.Authority: "certificate authority",
 }

@@ -258,7 +258,7 @@ func unmade(settings map[string]any) {
 	for _, name := range []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl", "wireguard-go"} {
 		artifacts[name] = map[string]string{"path": "/sha256/" + zeros + "/" + name, "sha256": zeros}
 	}
-	for _, name := range []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "pause"} {
+	for _, name := range []string{"renderer", "caddy", "coredns", "metrics-server", "cilium", "cilium-operator", "kube-proxy", "pause"} {
 		images[name] = "198.51.100.1:5000/" + name + "@sha256:" + zeros
 	}
 	settings["artifactMirror"], settings["artifacts"] = "http://198.51.100.1:8080", artifacts

@@ -217,7 +217,7 @@ func (w *walk) fullSize(t *testing.T, ctx context.Context) {
 	if len(pods) < 2 {
 		t.Fatalf("render pods on %d nodes, want two: %v", len(pods), pods)
 	}
-	size := plan(t).Stack.Mesh.MTU - 28 // the headers of IPv4 and ICMP
+	size := plan(t).Stack.Pods.MTU - 28 // the headers of IPv4 and ICMP
 	for from := range pods {
 		for to, address := range pods {
 			if from == to {

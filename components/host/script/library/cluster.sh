@@ -94,6 +94,9 @@ cluster_reset() {
   rm -f /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
   install -d -m 0700 /etc/kubernetes/manifests /var/lib/etcd
   ip link delete cni0 2>/dev/null || true
+  # Cilium's programs hang on what is pinned: without the pins they are gone. Its state would bring them back.
+  rm -rf /sys/fs/bpf/cilium /sys/fs/bpf/tc /var/run/cilium /etc/cni/net.d/05-cilium.conflist
+  ip link delete cilium_host 2>/dev/null || true
   nft delete table ip kube-proxy 2>/dev/null || true
   nft delete table ip6 kube-proxy 2>/dev/null || true
 }

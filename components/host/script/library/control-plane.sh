@@ -161,6 +161,9 @@ cluster_manifest() {
   printf '}}}\n'
 }
 
+# cluster_networked: the cluster has what gives its pods a network.
+cluster_networked() { [[ $CNI == bridge || -n $(cluster_kube -n kube-system get daemonset cilium --ignore-not-found -o name) ]]; }
+
 # cluster_admit NODE ADDRESS POD_CIDR TAINT...: the node's labels on standard input.
 cluster_admit() {
   local node=$1 address=$2 cidr=$3 manifest got taint old
@@ -186,6 +189,8 @@ cluster_admit() {
 
   cluster_until 120 cluster_admit_certificate "$address" ||
     havre_fail "$node: its kubelet has no serving certificate after 120 s; see 'kubectl get csr' and 'journalctl -u kubelet' on it"
+  # Without a pod network no node is Ready, and where that is an add-on it comes after the nodes.
+  cluster_networked || return 0
   timeout -k 5 310 kubectl --kubeconfig="$cluster_admin" wait --for=condition=Ready --timeout=300s "node/$node" >/dev/null ||
     havre_fail "$node: is not Ready after 300 s; see 'kubectl describe node $node'"
 }

@@ -73,6 +73,8 @@ kubernetes_sysctls() {
   ! kubernetes_is shared-kernel || return 0
   # Without it a pod's call to a service whose pod is on the same bridge is answered past the translation, and lost.
   [[ $CNI != bridge ]] || echo 'net.bridge.bridge-nf-call-iptables = 1'
+  # A pod's packet may leave by another way than it came; systemd sets the filter on every interface that comes up, and the last file wins.
+  [[ $CNI != external ]] || echo 'net.ipv4.conf.lxc*.rp_filter = 0'
   # The values that kubelet insists on under protectKernelDefaults, and room for the watches of many pods.
   cat <<'EOF'
 vm.overcommit_memory = 1
@@ -203,11 +205,34 @@ table ip havre-cni {
 EOF
 }
 
+# kubernetes_cni_mounts_unit: where the agent of an external pod network keeps its programs. Mounted here, no container need be privileged to do it.
+kubernetes_cni_mounts_unit() {
+  cat <<'EOF'
+[Unit]
+Description=havre: file systems for the programs of the pod network
+After=local-fs.target
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/bash -ec 'for m in bpf=/sys/fs/bpf cgroup2=/run/cilium/cgroupv2; do mkdir -p "$${m#*=}"; mountpoint -q "$${m#*=}" || mount -t "$${m%%%%=*}" "$${m%%%%=*}" "$${m#*=}"; done'
+
+[Install]
+WantedBy=multi-user.target
+EOF
+}
+
 kubernetes_cni() {
-  [[ $CNI == bridge ]] || return 0
+  local unit=/etc/systemd/system/havre-cni.service
+  if [[ $CNI == external ]]; then
+    kubernetes_cni_mounts_unit | havre_file "$unit" 0644
+    kubernetes_apply start havre-cni.service "$unit"
+    return
+  fi
   kubernetes_conflist | havre_file /etc/cni/net.d/10-havre.conflist 0644
   kubernetes_masquerade | havre_file /etc/havre/cluster/masquerade.nft 0644
-  havre_file /etc/systemd/system/havre-cni.service 0644 <<'EOF'
+  havre_file "$unit" 0644 <<'EOF'
 [Unit]
 Description=havre: masquerading of pods
 After=nftables.service
@@ -220,7 +245,7 @@ ExecStart=/usr/sbin/nft -f /etc/havre/cluster/masquerade.nft
 [Install]
 WantedBy=multi-user.target
 EOF
-  kubernetes_apply restart havre-cni.service /etc/havre/cluster/masquerade.nft /etc/systemd/system/havre-cni.service
+  kubernetes_apply restart havre-cni.service /etc/havre/cluster/masquerade.nft "$unit"
 }
 
 # kubernetes_api_proxy_config: haproxy's. One constant address on every node before all API servers. TLS passes through; the checks look at /readyz, so an API server
