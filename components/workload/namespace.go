@@ -33,7 +33,8 @@ type NamespaceArgs struct {
 	After []pulumi.Resource
 }
 
-// Namespace is a namespace. In a restricted one each workload brings its own network policy, and a pod of nobody's is closed in by a default one.
+// Namespace is a namespace. Each workload brings its own network policy, which says what it needs, and a pod of nobody's is closed in by a default one. Pods on the host's
+// network are beyond any policy.
 type Namespace struct {
 	pulumi.ResourceState
 
@@ -70,16 +71,13 @@ func NewNamespace(ctx *pulumi.Context, name string, args NamespaceArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}
-	n.resources = []pulumi.Resource{n.Namespace}
-	if args.Security == Restricted {
-		policy, err := Network{}.policy(ctx, naming.Child(name, "default-deny"),
-			&metav1.ObjectMetaArgs{Name: pulumi.String("default-deny"), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(args.Namespace, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
-			&metav1.LabelSelectorArgs{}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{n.Namespace}))
-		if err != nil {
-			return nil, fmt.Errorf("namespace %s: %w", name, err)
-		}
-		n.resources = append(n.resources, policy)
+	policy, err := Network{}.policy(ctx, naming.Child(name, "default-deny"),
+		&metav1.ObjectMetaArgs{Name: pulumi.String("default-deny"), Namespace: pulumi.String(args.Namespace), Labels: pulumi.ToStringMap(naming.Labels(args.Namespace, "")), Annotations: pulumi.ToStringMap(naming.Annotations())},
+		&metav1.LabelSelectorArgs{}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{n.Namespace}))
+	if err != nil {
+		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}
+	n.resources = []pulumi.Resource{n.Namespace, policy}
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{})
 }
 

@@ -25,7 +25,7 @@ func Exceptions() []Exception {
 		{RuleKind, "ServiceAccount", "coredns-account", "core/v1:ServiceAccount", readsTheAPI},
 		{RuleKind, "ClusterRole", "coredns-role", "rbac.authorization.k8s.io/v1:ClusterRole", readsTheAPI},
 		{RuleKind, "ClusterRoleBinding", "coredns-role-binding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding", readsTheAPI},
-		{RuleLimits, "Deployment", "coredns-deployment", "cpu of container coredns", throttled},
+		{RuleLimits, "DaemonSet", "coredns-daemon-set", "cpu of container coredns", throttled},
 
 		{RuleKind, "ServiceAccount", "cilium-agent-account", "core/v1:ServiceAccount", networkOfTheNode},
 		{RuleKind, "ClusterRole", "cilium-agent-role", "rbac.authorization.k8s.io/v1:ClusterRole", networkOfTheNode},

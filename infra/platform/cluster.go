@@ -134,8 +134,14 @@ func buildBackup(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 	return err
 }
 
-// buildAddons puts into the cluster what every cluster has, and gives what a service must wait for: the way to Services, and their names.
-func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+// addons are what a service may have to wait for.
+type addons struct {
+	// network is the way to pods and Services, dns their names.
+	network, dns []pulumi.Resource
+}
+
+// buildAddons puts into the cluster what every cluster has.
+func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts ...pulumi.ResourceOption) (*addons, error) {
 	network, err := buildPodNetwork(ctx, plan, settings, opts...)
 	if err != nil {
 		return nil, err
@@ -153,7 +159,7 @@ func buildAddons(ctx *pulumi.Context, plan stacks.Plan, settings Settings, opts 
 	if err := buildBackup(ctx, plan, settings, opts...); err != nil {
 		return nil, err
 	}
-	return append(network, dns.Resources()...), nil
+	return &addons{network: network, dns: dns.Resources()}, nil
 }
 
 // buildPodNetwork makes Services work, and gives pods their network where the hosts do not.

@@ -32,7 +32,7 @@ type front struct {
 }
 
 // buildServices puts onto the platform what earns the money, from the inside out: the render service, the edge before it, then its name.
-func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, addons []pulumi.Resource) (*front, error) {
+func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, addons *addons) (*front, error) {
 	settings, stack := h.settings, h.plan.Stack
 	classes, err := priority.New(ctx, pulumi.Provider(provider))
 	if err != nil {
@@ -55,7 +55,7 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 		PriorityClass: priority.Serving,
 		PrewarmClass:  priority.Batch,
 		Headroom:      render.Headroom{Image: settings.Images["pause"], Pods: stack.Render.Headroom().Pods, PriorityClass: priority.Headroom},
-		After:         slices.Concat(addons, classes),
+		After:         slices.Concat(addons.network, classes),
 	}, pulumi.Provider(provider))
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 	if err := buildDatabase(ctx, h, provider, service.Namespace); err != nil {
 		return nil, err
 	}
-	made, entrance, err := buildEdge(ctx, h, provider, service)
+	made, entrance, err := buildEdge(ctx, h, provider, service, addons)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func buildServices(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider,
 const edgeHealth = "/edge/healthz"
 
 // buildEdge puts the entrance before the render service.
-func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, service *render.Render) (*front, *edge.Edge, error) {
+func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, service *render.Render, addons *addons) (*front, *edge.Edge, error) {
 	settings, stack := h.settings, h.plan.Stack
 	args := edge.Args{
 		Image:        settings.Images["caddy"],
@@ -89,7 +89,8 @@ func buildEdge(ctx *pulumi.Context, h *hosts, provider *kubernetes.Provider, ser
 		Private:       render.Private(),
 		Reviews:       reviews(stack),
 		PriorityClass: priority.Serving,
-		After:         service.Resources(),
+		// It finds the service by its name; the service itself needs no names to start, so the two come up at the same time.
+		After: slices.Concat(service.Resources(), addons.dns),
 	}
 	if slices.ContainsFunc(stack.DNS.Records, func(r stacks.Record) bool { return r.Role == stacks.RoleEdge && r.Proxied }) {
 		args.TrustedProxies = stack.DNS.FrontDoor

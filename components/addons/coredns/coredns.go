@@ -1,6 +1,8 @@
-// Package coredns makes the cluster DNS: CoreDNS behind the Service kube-dns at the address that kubelet gives every pod.
+// Package coredns makes the cluster DNS: a resolver on every node, CoreDNS, behind the Service kube-dns at the address that kubelet gives every pod.
 //
-// The thing to get wrong: the pods listen on 1053, not 53. A process without root and capabilities may not take the lower port; the Service translates.
+// The things to get wrong: the Service leads to the resolver of the asker's own node and to no other (internalTrafficPolicy: Local), so no lookup crosses the mesh and a lost
+// resolver costs the lookups of its node alone; hence a new one is ready before the old one ends. And the pods listen on 1053, not 53: a process without root and
+// capabilities may not take the lower port; the Service translates.
 package coredns
 
 import (
@@ -12,7 +14,6 @@ import (
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -29,8 +30,6 @@ type Args struct {
 	Domain string
 	// Upstreams answer for names outside the cluster; none refuses them.
 	Upstreams []netip.Addr
-	// Replicas, on as many hosts; 2 when 0.
-	Replicas int
 }
 
 var digest = regexp.MustCompile(`^[^@\s]+@sha256:[0-9a-f]{64}$`)
@@ -42,9 +41,6 @@ func (a Args) validate() error {
 	}
 	if !a.ClusterIP.Is4() {
 		errs = append(errs, errors.New("the cluster IP is missing; give the tenth address of the services' range"))
-	}
-	if a.Replicas < 2 {
-		errs = append(errs, fmt.Errorf("%d replicas do not outlive a host; give 2 or more", a.Replicas))
 	}
 	for _, u := range a.Upstreams {
 		if !u.IsValid() || u == a.ClusterIP || u.IsLoopback() {
@@ -69,9 +65,6 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if args.Domain == "" {
 		args.Domain = "cluster.local"
 	}
-	if args.Replicas == 0 {
-		args.Replicas = 2
-	}
 	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("cluster DNS %s: %w", name, err)
 	}
@@ -86,15 +79,14 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	binding, err3 := rbacv1.NewClusterRoleBinding(ctx, naming.Child(name, "role-binding"), roleBinding(), parent)
 	config, err4 := corev1.NewConfigMap(ctx, naming.Child(name, "config"), config(args), parent)
 	service, err5 := corev1.NewService(ctx, naming.Child(name, "service"), service(args), parent)
-	budget, err6 := policyv1.NewPodDisruptionBudget(ctx, naming.Child(name, "disruption-budget"), disruptionBudget(), parent)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return nil, fmt.Errorf("cluster DNS %s: %w", name, err)
 	}
-	deployment, err := appsv1.NewDeployment(ctx, naming.Child(name, "deployment"), deployment(args), parent,
+	set, err := appsv1.NewDaemonSet(ctx, naming.Child(name, "daemon-set"), daemonSet(args), parent,
 		pulumi.DependsOn([]pulumi.Resource{account, role, binding, config}))
 	if err != nil {
 		return nil, fmt.Errorf("cluster DNS %s: %w", name, err)
 	}
-	c.resources = []pulumi.Resource{account, role, binding, config, service, budget, deployment}
+	c.resources = []pulumi.Resource{account, role, binding, config, service, set}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{})
 }

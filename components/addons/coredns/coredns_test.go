@@ -31,13 +31,13 @@ func run(mode hosttest.Mode, args coredns.Args) (*hosttest.Engine, error) {
 		"core/v1:ServiceAccount": {"metadata"}, "core/v1:ConfigMap": {"data", "metadata"}, "core/v1:Service": {"metadata", "spec"},
 		"rbac.authorization.k8s.io/v1:ClusterRole":        {"metadata", "rules"},
 		"rbac.authorization.k8s.io/v1:ClusterRoleBinding": {"metadata", "roleRef", "subjects"},
-		"policy/v1:PodDisruptionBudget":                   {"metadata", "spec"}, "apps/v1:Deployment": {"metadata", "spec"},
+		"apps/v1:DaemonSet":                               {"metadata", "spec"},
 	} {
 		e.Handle("kubernetes:"+token, hosttest.Handler{Inputs: append(inputs, "apiVersion", "kind"), Required: inputs})
 	}
 	return e, e.Run(mode, func(ctx *pulumi.Context) error {
 		c, err := coredns.New(ctx, "coredns", args)
-		if err == nil && len(c.Resources()) != 7 {
+		if err == nil && len(c.Resources()) != 6 {
 			return errors.New("not all resources are exposed")
 		}
 		return err
@@ -79,13 +79,12 @@ func TestArgs(t *testing.T) {
 		change func(*coredns.Args)
 		want   string
 	}{
-		"image":    {func(a *coredns.Args) { a.Image = "coredns:1.15.0" }, `cluster DNS coredns: image "coredns:1.15.0" is not pinned by its digest; write name@sha256:…`},
-		"address":  {func(a *coredns.Args) { a.ClusterIP = netip.Addr{} }, `cluster DNS coredns: the cluster IP is missing; give the tenth address of the services' range`},
-		"replicas": {func(a *coredns.Args) { a.Replicas = 1 }, `cluster DNS coredns: 1 replicas do not outlive a host; give 2 or more`},
+		"image":   {func(a *coredns.Args) { a.Image = "coredns:1.15.0" }, `cluster DNS coredns: image "coredns:1.15.0" is not pinned by its digest; write name@sha256:…`},
+		"address": {func(a *coredns.Args) { a.ClusterIP = netip.Addr{} }, `cluster DNS coredns: the cluster IP is missing; give the tenth address of the services' range`},
 		"circle": {func(a *coredns.Args) { a.Upstreams = []netip.Addr{a.ClusterIP} },
 			`cluster DNS coredns: upstream 10.82.0.10 would be asked in a circle or not at all; name a resolver outside the cluster`},
-		"several": {func(a *coredns.Args) { a.Image, a.Replicas = "", 1 },
-			"cluster DNS coredns: image \"\" is not pinned by its digest; write name@sha256:…\n1 replicas do not outlive a host; give 2 or more"},
+		"several": {func(a *coredns.Args) { a.Image, a.ClusterIP = "", netip.Addr{} },
+			"cluster DNS coredns: image \"\" is not pinned by its digest; write name@sha256:…\nthe cluster IP is missing; give the tenth address of the services' range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := args()

@@ -8,7 +8,6 @@ import (
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -42,6 +41,9 @@ func clusterMeta(name string) *metav1.ObjectMetaArgs {
 }
 
 // Corefile is CoreDNS' configuration. Without upstreams names outside the cluster are refused, at once and without a query.
+//
+// The cluster's own names are answered from what the resolver watches, in its memory, and need no other cache. Names outside are kept as long as their owner says, 5 min at most,
+// asked for again before they end where they are asked for often, and for an hour after it while no upstream answers.
 func Corefile(domain string, upstreams []netip.Addr) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".:%d {\n    errors\n    health :%d {\n        lameduck 5s\n    }\n    ready :%d\n", dnsPort, healthPort, readyPort)
@@ -54,7 +56,7 @@ func Corefile(domain string, upstreams []netip.Addr) string {
 		}
 		b.WriteString(" {\n        max_concurrent 1000\n    }\n    loop\n")
 	}
-	fmt.Fprintf(&b, "    cache 30 {\n        disable success %[1]s\n        disable denial %[1]s\n    }\n    reload\n    loadbalance\n}\n", domain)
+	fmt.Fprintf(&b, "    cache 300 {\n        disable success %[1]s\n        disable denial %[1]s\n        prefetch 5 1m 20%%\n        serve_stale 1h\n    }\n    reload\n    loadbalance\n}\n", domain)
 	return b.String()
 }
 
@@ -107,26 +109,15 @@ func service(args Args) *corev1.ServiceArgs {
 	return &corev1.ServiceArgs{
 		Metadata: m,
 		Spec: &corev1.ServiceSpecArgs{
-			ClusterIP: pulumi.String(args.ClusterIP.String()),
-			Selector:  selector(),
-			Ports:     corev1.ServicePortArray{port("dns", "UDP", 53, "dns"), port("dns-tcp", "TCP", 53, "dns-tcp"), port("metrics", "TCP", metricsPort, "metrics")},
+			ClusterIP:             pulumi.String(args.ClusterIP.String()),
+			Selector:              selector(),
+			InternalTrafficPolicy: pulumi.String("Local"),
+			Ports:                 corev1.ServicePortArray{port("dns", "UDP", 53, "dns"), port("dns-tcp", "TCP", 53, "dns-tcp"), port("metrics", "TCP", metricsPort, "metrics")},
 		},
 	}
 }
 
-func disruptionBudget() *policyv1.PodDisruptionBudgetArgs {
-	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: meta(app),
-		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable: pulumi.Int(1),
-			Selector:       &metav1.LabelSelectorArgs{MatchLabels: selector()},
-			// A pod that is not ready serves nobody and must not hold a drain up.
-			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-		},
-	}
-}
-
-func deployment(args Args) *appsv1.DeploymentArgs {
+func daemonSet(args Args) *appsv1.DaemonSetArgs {
 	port := func(name, protocol string, port int) corev1.ContainerPortArgs {
 		return corev1.ContainerPortArgs{Name: pulumi.String(name), ContainerPort: pulumi.Int(port), Protocol: pulumi.String(protocol)}
 	}
@@ -138,40 +129,25 @@ func deployment(args Args) *appsv1.DeploymentArgs {
 			FailureThreshold: pulumi.Int(3),
 		}
 	}
-	spread := func(key, unsatisfiable string) corev1.TopologySpreadConstraintArgs {
-		return corev1.TopologySpreadConstraintArgs{
-			MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String(key), WhenUnsatisfiable: pulumi.String(unsatisfiable),
-			LabelSelector: &metav1.LabelSelectorArgs{MatchLabels: selector()}, MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
-		}
-	}
 	labels := meta(app).Labels
-	return &appsv1.DeploymentArgs{
+	return &appsv1.DaemonSetArgs{
 		Metadata: meta(app),
-		Spec: &appsv1.DeploymentSpecArgs{
-			Replicas: pulumi.Int(args.Replicas),
+		Spec: &appsv1.DaemonSetSpecArgs{
 			Selector: &metav1.LabelSelectorArgs{MatchLabels: selector()},
-			Strategy: &appsv1.DeploymentStrategyArgs{
+			// A node's new resolver answers before its old one ends, node after node.
+			UpdateStrategy: &appsv1.DaemonSetUpdateStrategyArgs{
 				Type:          pulumi.String("RollingUpdate"),
-				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.Int(1)},
+				RollingUpdate: &appsv1.RollingUpdateDaemonSetArgs{MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.Int(1)},
 			},
 			Template: &corev1.PodTemplateSpecArgs{
 				Metadata: &metav1.ObjectMetaArgs{Labels: labels},
 				Spec: &corev1.PodSpecArgs{
 					ServiceAccountName: pulumi.String(app),
-					PriorityClassName:  pulumi.String("system-cluster-critical"),
+					PriorityClassName:  pulumi.String("system-node-critical"),
 					DnsPolicy:          pulumi.String("Default"),
 					EnableServiceLinks: pulumi.Bool(false),
 					NodeSelector:       pulumi.StringMap{"kubernetes.io/os": pulumi.String("linux")},
-					Tolerations: corev1.TolerationArray{
-						corev1.TolerationArgs{Key: pulumi.String("CriticalAddonsOnly"), Operator: pulumi.String("Exists")},
-						corev1.TolerationArgs{
-							Key: pulumi.String("node-role.kubernetes.io/control-plane"), Operator: pulumi.String("Exists"), Effect: pulumi.String("NoSchedule"),
-						},
-					},
-					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
-						spread("kubernetes.io/hostname", "DoNotSchedule"),
-						spread("topology.kubernetes.io/zone", "ScheduleAnyway"),
-					},
+					Tolerations:        corev1.TolerationArray{corev1.TolerationArgs{Operator: pulumi.String("Exists")}},
 					SecurityContext: &corev1.PodSecurityContextArgs{
 						RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(65532), RunAsGroup: pulumi.Int(65532),
 						SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},

@@ -31,6 +31,7 @@ func TestPlatform(t *testing.T) {
 	w.part("nothing changes a second time", w.unchanged)
 	w.part("every node is ready on its mesh address", w.ready)
 	w.part("packets of the full size pass between pods", w.fullSize)
+	w.part("every node has its own resolver", w.resolved)
 	w.part("the control plane shows and keeps nothing that it should not", w.guarded)
 	w.part("the cluster comes back from a backup", w.broughtBack)
 	w.part("no secret is written in clear", w.secrets)
