@@ -201,7 +201,6 @@ var brokenNetworks = []broken{
 		`runtime: UserspaceWireGuard is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`runtime: SharedCores is for the containers of a sandbox, and stack local has real hosts; remove it in stacks/local.go`,
 		`edge: TLS by an authority of its own, which no reader's mail program trusts, in stack local with real hosts; use acme in stacks/local.go`,
-		`database: none, and only a sandbox may go without; set Database.Engine to postgresql in stacks/local.go`,
 		`dns: zone havre.test is below .test, which no public resolver answers; change DNS.Zone in stacks/local.go`,
 	}},
 }

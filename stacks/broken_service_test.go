@@ -234,7 +234,7 @@ var brokenServices = []broken{
 	{name: "no database", base: "prod", change: func(s *Stack) { s.Database = Database{} }, want: []string{
 		`database: none, and only a sandbox may go without; set Database.Engine to postgresql in stacks/production.go`,
 	}},
-	{name: "database without an engine", base: "local", change: func(s *Stack) { s.Database.Version = "17" }, want: []string{
+	{name: "database without an engine", base: "local", change: func(s *Stack) { s.Database = Database{Version: "17"} }, want: []string{
 		`database: version "17" and fork of "" without an engine; set Database.Engine to postgresql or clear Database in stacks/local.go`,
 	}},
 	{name: "database engine unknown", base: "prod", change: func(s *Stack) { s.Database.Engine = "mysql" }, want: []string{
@@ -247,7 +247,7 @@ var brokenServices = []broken{
 		`database: a fork of the stack's own, prod; clear Database.ForkOf or name another stack in stacks/production.go`,
 	}},
 	{name: "database forked from nowhere", base: "staging", change: func(s *Stack) { s.Database.ForkOf = "production" }, want: []string{
-		`database: a fork of stack "production", which is not described; wanted one of local, prod, staging: mend Database.ForkOf in stacks/staging.go`,
+		`database: a fork of stack "production", which is not described; wanted one of local, local-staging, prod, staging: mend Database.ForkOf in stacks/staging.go`,
 	}},
 	{name: "database project", base: "prod", change: func(s *Stack) { s.Database.Project = "havre" }, want: []string{
 		`database: project "havre" is not 32 hexadecimal digits; set Database.Project to what OVH's manager shows in stacks/production.go`,

@@ -40,7 +40,6 @@ func localDifferences() []Difference {
 		{Path: "Render.MemoryLimit", Why: "the machine's memory is shared by six hosts", Apply: func(s *Stack) { s.Render.MemoryLimit = 256 }},
 		{Path: "Render.PeakPerSecond", Why: "what four replicas of these requests draw", Apply: func(s *Stack) { s.Render.PeakPerSecond = 20 }},
 		{Path: "Services.Resolvers", Why: "there is no way out of a sandbox", Apply: func(s *Stack) { s.Services.Resolvers = nil }},
-		{Path: "Database", Why: "there is no managed database in a sandbox", Apply: func(s *Stack) { s.Database = Database{} }},
 		{Path: "DNS", Why: "the zone is served by the sandbox; there is no front door before the hosts", Apply: func(s *Stack) {
 			s.DNS.Zone, s.DNS.ZoneID = "havre.test", "516215f5070fca8bc118f9bc816ca4d5"
 			// Plain records: a run that lost its state takes them over, and of a load balancer it knows nothing.

@@ -10,7 +10,7 @@ import (
 //
 // Every field is exported plain data, because [Clone] and [Diff] walk the value.
 type Stack struct {
-	// Name is the Pulumi stack's name: "prod", "staging" or "local".
+	// Name is the Pulumi stack's name: "prod", "staging", "local" or "local-staging".
 	Name string
 	// Sandbox says that the hosts are containers of one machine. It permits what no real host may have: the settings of Runtime, an own
 	// certificate authority, no database.

@@ -6,7 +6,7 @@ import (
 )
 
 // Names lists the described stacks, sorted.
-func Names() []string { return []string{"local", "prod", "staging"} }
+func Names() []string { return []string{"local", "local-staging", "prod", "staging"} }
 
 // ByName returns the description of a stack by its Pulumi name. It is not validated yet: [Stack.Plan] does that.
 func ByName(name string) (Stack, error) {
@@ -17,19 +17,24 @@ func ByName(name string) (Stack, error) {
 		return Staging()
 	case "local":
 		return Local()
+	case "local-staging":
+		return LocalStaging()
 	default:
 		return Stack{}, fmt.Errorf("stack %s: not described; wanted one of %s: select another stack, or describe it in stacks/stacks.go", name, strings.Join(Names(), ", "))
 	}
 }
 
-// Differences is the list by which a stack differs from production, in its order; nil for production and for a name that is not described.
-func Differences(name string) []Difference {
+// Differences is the stack that a stack is a clone of, and the list by which it differs from it, in its order; "" and nil for production and for a name that is not
+// described.
+func Differences(name string) (base string, list []Difference) {
 	switch name {
 	case "staging":
-		return stagingDifferences()
+		return "prod", stagingDifferences()
 	case "local":
-		return localDifferences()
+		return "prod", localDifferences()
+	case "local-staging":
+		return "local", localStagingDifferences()
 	default:
-		return nil
+		return "", nil
 	}
 }

@@ -47,11 +47,15 @@ func TestTableOfABrokenDescription(t *testing.T) {
 	golden(t, "broken.table.txt", Table(s))
 }
 
-// TestDifferences holds the whole list of how the clones differ from production: what each difference is for, and each value it changes.
+// TestDifferences holds the whole list of how the clones differ from what they are of: what each difference is for, and each value it changes.
 func TestDifferences(t *testing.T) {
-	for name, differences := range map[string][]Difference{"staging": stagingDifferences(), "local": localDifferences()} {
+	for _, name := range Names() {
+		base, differences := Differences(name)
+		if base == "" {
+			continue
+		}
 		var b strings.Builder
-		step := Production()
+		step := described(t, base)
 		for _, d := range differences {
 			fmt.Fprintf(&b, "%s: %s\n", d.Path, d.Why)
 			before := Copy(step)
@@ -74,42 +78,47 @@ func TestByName(t *testing.T) {
 		}
 	}
 	_, err := ByName("production")
-	want := "stack production: not described; wanted one of local, prod, staging: select another stack, or describe it in stacks/stacks.go"
+	want := "stack production: not described; wanted one of local, local-staging, prod, staging: select another stack, or describe it in stacks/stacks.go"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, wanted %s", err, want)
 	}
 }
 
-// TestProductionAndStagingAreApart: an operator's laptop is a peer of both meshes, and a server must not be plugged into the other's vRack.
-func TestProductionAndStagingAreApart(t *testing.T) {
-	prod, staging := described(t, "prod"), described(t, "staging")
+// TestClonesAreApart: an operator's laptop is a peer of both meshes, and a server must not be plugged into the other's vRack.
+func TestClonesAreApart(t *testing.T) {
+	apart(t, described(t, "prod"), described(t, "staging"))
+	apart(t, described(t, "local"), described(t, "local-staging"))
+}
+
+func apart(t *testing.T, base, clone Stack) {
+	t.Helper()
 	networks := func(s Stack) []netip.Prefix {
 		return []netip.Prefix{s.Mesh.CIDR, s.Pods.CIDR, s.Services.CIDR, s.PrivateNetwork.CIDR}
 	}
-	for _, a := range networks(prod) {
-		for _, b := range networks(staging) {
+	for _, a := range networks(base) {
+		for _, b := range networks(clone) {
 			if a.Overlaps(b) {
-				t.Errorf("production's %s and staging's %s overlap", a, b)
+				t.Errorf("%s of %s and %s of %s overlap", a, base.Name, b, clone.Name)
 			}
 		}
 	}
-	if vrack := prod.PrivateNetwork.Vrack; vrack != "" && vrack == staging.PrivateNetwork.Vrack {
-		t.Errorf("production and staging share vRack %s", vrack)
+	if vrack := base.PrivateNetwork.Vrack; vrack != "" && vrack == clone.PrivateNetwork.Vrack {
+		t.Errorf("%s and %s share vRack %s", base.Name, clone.Name, vrack)
 	}
-	for _, n := range prod.Nodes {
-		if n.Adopt != "" && slices.ContainsFunc(staging.Nodes, func(other Node) bool { return other.Adopt == n.Adopt }) {
-			t.Errorf("production and staging share server %s", n.Adopt)
+	for _, n := range base.Nodes {
+		if n.Adopt != "" && slices.ContainsFunc(clone.Nodes, func(other Node) bool { return other.Adopt == n.Adopt }) {
+			t.Errorf("%s and %s share server %s", base.Name, clone.Name, n.Adopt)
 		}
 	}
-	if inZone(prod.DNS.Zone, staging.DNS.Zone) || inZone(staging.DNS.Zone, prod.DNS.Zone) {
-		t.Errorf("zones %s and %s are one in the other", prod.DNS.Zone, staging.DNS.Zone)
+	if inZone(base.DNS.Zone, clone.DNS.Zone) || inZone(clone.DNS.Zone, base.DNS.Zone) {
+		t.Errorf("zones %s and %s are one in the other", base.DNS.Zone, clone.DNS.Zone)
 	}
 }
 
 // TestClonesKeepIdentities: a node that production and a clone share has the same name, index, place, plan and roles in both.
 func TestClonesKeepIdentities(t *testing.T) {
 	prod := described(t, "prod")
-	for _, name := range []string{"staging", "local"} {
+	for _, name := range []string{"staging", "local", "local-staging"} {
 		s := described(t, name)
 		for _, n := range s.Nodes {
 			original := node(&prod, n.Name)

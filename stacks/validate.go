@@ -52,6 +52,8 @@ func file(stack string) string {
 		return "stacks/production.go"
 	case "staging", "local":
 		return "stacks/" + stack + ".go"
+	case "local-staging":
+		return "stacks/local_staging.go"
 	default:
 		return "stacks/"
 	}

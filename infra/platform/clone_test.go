@@ -15,12 +15,12 @@ import (
 	"havre/stacks"
 )
 
-// A clone is production but for its list. That the two descriptions differ by the list alone is what stacks.Clone holds; that the two graphs do is held here, in two
+// A clone is what it is of, production mostly, but for its list. That the two descriptions differ by the list alone is what stacks.Clone holds; that the two graphs do is held here, in two
 // halves that together leave nothing out:
 //
 //   - The program sees of a stack its description and its name, and the name decides nothing: under another one the graph is the same, but for the word itself
 //     (TestTheNameOfAStackDecidesNothing). So the graph is made of the description alone.
-//   - The list is applied entry by entry, from production to the clone, and every input and every resource that an entry changes stands under it in
+//   - The list is applied entry by entry, from its base to the clone, and every input and every resource that an entry changes stands under it in
 //     testdata/<stack>.changes.txt (TestEveryChangeHasItsDifference). So whatever differs has an entry, and a reader sees what it does.
 
 // graph is a program's resources by what names them in every stack, each with everything about it as text by its path.
@@ -184,74 +184,85 @@ type stage struct {
 	stack       stacks.Stack
 }
 
-// stages orders a list so that every stage is as short as it can be: one difference where the stack is sound with it alone.
+// stages orders a list so that no difference of a stage could wait for a later one: one difference where the stack is sound with it alone.
 func stages(t *testing.T, base stacks.Stack, list []stacks.Difference) (walk []stage) {
 	t.Helper()
 	at := stacks.Copy(base)
-	for size := 1; len(list) > 0; {
-		if size > len(list) {
-			t.Fatalf("no way leads from stack %s over the differences: %d remain", base.Name, len(list))
+	for len(list) > 0 {
+		picked := fewest(at, list)
+		next := with(at, list, picked)
+		if err := next.Validate(); err != nil {
+			t.Fatalf("no way leads from stack %s over the differences: %d remain, and with all of them: %v", base.Name, len(list), err)
 		}
-		picked := choose(len(list), size, func(picks []int) bool {
-			next := stacks.Copy(at)
-			for _, i := range picks {
-				list[i].Apply(&next)
-			}
-			if _, err := next.Plan(); err != nil {
-				return false
-			}
-			s := stage{stack: next}
-			for _, i := range picks {
-				s.differences = append(s.differences, list[i])
-			}
-			walk, at = append(walk, s), next
-			return true
-		})
-		if picked == nil {
-			size++
-			continue
+		s := stage{stack: next}
+		for _, i := range picked {
+			s.differences = append(s.differences, list[i])
 		}
 		for _, i := range slices.Backward(picked) {
 			list = slices.Delete(list, i, i+1)
 		}
-		size = 1
+		walk, at = append(walk, s), next
 	}
 	return walk
 }
 
-// choose tries all choices of size among n, in order, and gives the first that is taken; nil for none.
-func choose(n, size int, take func([]int) bool) []int {
-	picks := make([]int, 0, size)
-	var from func(first int) bool
-	from = func(first int) bool {
-		if len(picks) == size {
-			return take(picks)
+// fewest are places in a list whose differences make a sound stack together, none of which can be left out: the first one, two or three that do, else what remains of
+// all of them when those that can wait are taken out, the last first.
+func fewest(at stacks.Stack, list []stacks.Difference) []int {
+	sound := func(picks ...int) bool {
+		return with(at, list, picks).Validate() == nil
+	}
+	for i := range list {
+		if sound(i) {
+			return []int{i}
 		}
-		for i := first; i < n; i++ {
-			picks = append(picks, i)
-			if from(i + 1) {
-				return true
+	}
+	for i := range list {
+		for j := i + 1; j < len(list); j++ {
+			if sound(i, j) {
+				return []int{i, j}
 			}
-			picks = picks[:len(picks)-1]
 		}
-		return false
 	}
-	if !from(0) {
-		return nil
+	var all []int
+	for i := range list {
+		all = append(all, i)
+		for j := i + 1; j < len(list); j++ {
+			for k := j + 1; k < len(list); k++ {
+				if sound(i, j, k) {
+					return []int{i, j, k}
+				}
+			}
+		}
 	}
-	return picks
+	for i := len(list) - 1; i >= 0; i-- {
+		if rest := slices.DeleteFunc(slices.Clone(all), func(j int) bool { return j == i }); sound(rest...) {
+			all = rest
+		}
+	}
+	return all
+}
+
+// with is a stack with the differences at those places of a list.
+func with(at stacks.Stack, list []stacks.Difference, picks []int) stacks.Stack {
+	next := stacks.Copy(at)
+	for _, i := range picks {
+		list[i].Apply(&next)
+	}
+	return next
 }
 
 func TestEveryChangeHasItsDifference(t *testing.T) {
 	for _, name := range stacks.Names() {
-		if name == "prod" {
+		base, differences := stacks.Differences(name)
+		if base == "" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			fmt.Fprintf(&b, "What each difference of stack %s changes of production's resources and their inputs. Written by the test; look at it as at a pull request.\n", name)
-			was := draw(t, Deploy, described(t, "prod"), hosttest.Known)
-			for _, s := range stages(t, described(t, "prod"), stacks.Differences(name)) {
+			fmt.Fprintf(&b, "What each difference of stack %s changes of stack %s's resources and their inputs. Written by the test; look at it as at a pull request.\n", name, base)
+			was := draw(t, Deploy, described(t, base), hosttest.Known)
+			for _, s := range stages(t, described(t, base), differences) {
 				is := draw(t, Deploy, s.stack, hosttest.Known)
 				b.WriteString("\n")
 				for _, d := range s.differences {

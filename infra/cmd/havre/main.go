@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/errgroup"
 
 	"havre/infra/drill/drillcmd"
 	"havre/infra/jump"
@@ -24,6 +26,7 @@ import (
 	"havre/infra/step"
 	"havre/infra/tools/toolscmd"
 	"havre/infra/workspace"
+	"havre/stacks"
 )
 
 func main() {
@@ -62,7 +65,7 @@ func command() *cobra.Command {
 			}
 			return bringup.BuildSandbox(ctx, ws, progress)
 		},
-		Services: []daemon.Service{{Name: "jump", Run: serveJump}},
+		Services: []daemon.Service{{Name: "jump", Run: serveJumps}},
 	}))
 	return root
 }
@@ -174,7 +177,7 @@ It changes nothing at OVH, on hosts or in the cluster, and leaves a run that is 
 				return err
 			}
 			pulumi := bringup.Pulumi{Workspace: ws}
-			if args[0] == "local" {
+			if inSandbox(args[0]) {
 				pulumi.Env = ws.LocalEnv()
 			}
 			return resume.Stack(command.Context(), pulumi, resume.Options{
@@ -191,7 +194,7 @@ func jumpTo() *cobra.Command {
 	command := &cobra.Command{
 		Use: "jump STACK", Short: "Reach a stack's Kubernetes API from outside the mesh, through its own hosts over SSH", Args: cobra.ExactArgs(1),
 		Long: `Runs an HTTP proxy on loopback whose connections leave from one of the stack's hosts. A stack whose Cluster.APIJump is the proxy's URL has it in its
-kubeconfig. Hosts and their pinned keys are read with pulumi stack export each time it must connect anew. The sandbox runs one for stack local by itself.`,
+kubeconfig. Hosts and their pinned keys are read with pulumi stack export each time it must connect anew. The sandbox runs those of its own stacks by itself.`,
 		Example: "  havre jump prod --key ~/.ssh/havre",
 		RunE: func(command *cobra.Command, args []string) error {
 			ws, err := here()
@@ -233,16 +236,37 @@ func readKey(path string) (ssh.Signer, error) {
 	return signer, nil
 }
 
-// serveJump runs the way to stack local's API. Its hosts and their pinned keys come from the state, the key from the sandbox's folder.
-func serveJump(ctx context.Context) error {
+// serveJumps runs the ways to the APIs of the sandbox's stacks, each where its description says. Hosts and their pinned keys come from the state, the key from
+// the sandbox's folder.
+func serveJumps(ctx context.Context) error {
 	ws, err := here()
 	if err != nil {
 		return err
 	}
-	proxy := &jump.Proxy{
-		User:   "debian",
-		Signer: func() (ssh.Signer, error) { return readKey(ws.Path("build", "local", "id_ed25519")) },
-		Hosts:  jump.StateFile(ws.StateFile("local")),
+	ways, ctx := errgroup.WithContext(ctx)
+	for _, name := range stacks.Names() {
+		stack, err := stacks.ByName(name)
+		if err != nil {
+			return err
+		}
+		if !stack.Sandbox {
+			continue
+		}
+		proxy := &jump.Proxy{
+			User:   "debian",
+			Signer: func() (ssh.Signer, error) { return readKey(ws.Path("build", "local", "id_ed25519")) },
+			Hosts:  jump.StateFile(ws.StateFile(name)),
+		}
+		ways.Go(func() error { return proxy.Serve(ctx, strings.TrimPrefix(stack.Cluster.APIJump, "http://")) })
 	}
-	return proxy.Serve(ctx, workspace.Jump)
+	return ways.Wait()
+}
+
+// inSandbox says whether a stack, or the one that a review is of, lives in the sandbox.
+func inSandbox(name string) bool {
+	if review, found, err := stacks.ReviewNamed(name); found {
+		return err == nil && review.Of.Sandbox
+	}
+	stack, err := stacks.ByName(name)
+	return err == nil && stack.Sandbox
 }

@@ -62,7 +62,7 @@ func restoreOptions(ctx context.Context, name, key string) (restore.Options, err
 		return restore.Options{}, err
 	}
 	pulumi := bringup.Pulumi{Workspace: ws}
-	if name == "local" {
+	if stack.Sandbox {
 		pulumi.Env = ws.LocalEnv()
 		if key == "" {
 			key = ws.Path("build", "local", "id_ed25519")

@@ -27,7 +27,9 @@ const Account = "0123456789abcdef0123456789abcdef"
 const DefaultToken = "sandbox-cloudflare-token-0123456789abcdef"
 
 // DefaultZones are the zones of the project's stacks.
-func DefaultZones() []string { return []string{"havre.example", "havre-staging.example", "havre.test"} }
+func DefaultZones() []string {
+	return []string{"havre.example", "havre-staging.example", "havre.test", "havre-staging.test"}
+}
 
 // Options configure a Simulator.
 type Options struct {

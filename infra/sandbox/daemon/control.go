@@ -17,6 +17,7 @@ import (
 	"havre/infra/sandbox/artifacts"
 	"havre/infra/sandbox/base"
 	"havre/infra/sandbox/host"
+	"havre/infra/sandbox/postgres"
 	"havre/infra/sandbox/preflight"
 )
 
@@ -89,6 +90,12 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 	catalogue, err := artifacts.Build(ctx, o.Cache, artifacts.Inputs{Tools: o.Tools, Renderer: o.Renderer, Pause: o.Pause, Tree: tree}, o.Progress)
 	if err != nil {
 		return Settings{}, err
+	}
+	if _, installed := postgres.Find(); !installed {
+		o.say("PostgreSQL: Debian's packages, once")
+		if _, err := postgres.Fetch(ctx, o.Cache); err != nil {
+			return Settings{}, err
+		}
 	}
 	private, public, err := sshKey(folder)
 	if err != nil {

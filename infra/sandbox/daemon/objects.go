@@ -15,13 +15,13 @@ import (
 	"havre/infra/sandbox/network"
 )
 
-// objectStorage is where hosts reach the sandbox's object storage, and backupBucket the bucket in it; stacks.Local names both.
-var objectStorage = netip.AddrPortFrom(network.Gateway, 9000)
-
-const (
-	backupBucket = "havre-local-backup"
-	objectsFile  = "objects.db"
+// objectStorage is where hosts reach the sandbox's object storage, and backupBuckets the buckets in it; stacks.Local and stacks.LocalStaging name them.
+var (
+	objectStorage = netip.AddrPortFrom(network.Gateway, 9000)
+	backupBuckets = []string{"havre-local-backup", "havre-local-staging-backup"}
 )
+
+const objectsFile = "objects.db"
 
 // newObjects serves an S3 API from a file. It lets in whoever reaches it, and so proves nothing about keys: OVHcloud checks those.
 func newObjects(folder string) (handler http.Handler, closer func() error, err error) {
@@ -30,12 +30,14 @@ func newObjects(folder string) (handler http.Handler, closer func() error, err e
 		return nil, nil, fmt.Errorf("object storage: %w", err)
 	}
 	backend := s3bolt.New(file)
-	found, err := backend.BucketExists(backupBucket)
-	if err == nil && !found {
-		err = backend.CreateBucket(backupBucket)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("object storage: %w", err), file.Close())
+	for _, bucket := range backupBuckets {
+		found, err := backend.BucketExists(bucket)
+		if err == nil && !found {
+			err = backend.CreateBucket(bucket)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("object storage: %w", err), file.Close())
+		}
 	}
 	return gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server(), file.Close, nil
 }

@@ -27,6 +27,7 @@ var ports = map[netip.AddrPort]string{
 	netip.MustParseAddrPort("127.0.0.1:19443"): "the Cloudflare simulator",
 	netip.MustParseAddrPort("127.0.0.1:19444"): "the Cloudflare simulator's control",
 	netip.MustParseAddrPort("127.0.0.1:19090"): "the way into the mesh",
+	netip.MustParseAddrPort("127.0.0.1:19091"): "the way into the mesh of local-staging",
 	artifacts.Registry:                         "the image registry",
 	artifacts.Mirror:                           "the artifact mirror",
 }

@@ -36,6 +36,8 @@ func TestPlatform(t *testing.T) {
 	w.part("the cluster comes back from a backup", w.broughtBack)
 	w.part("no secret is written in clear", w.secrets)
 	w.part("the state is lost, and nothing else", w.lost)
+	w.part("a pull request has its own copy of the services", w.review)
+	w.part("a staging clone stands beside it, on a scrubbed copy of its data", w.staging)
 	w.part("a worker is added under traffic", w.add)
 	w.part("a host in the rescue system is left alone", w.rescue)
 	w.part("a worker is retired, then given up", w.retire)
@@ -80,14 +82,19 @@ func (w *walk) up(t *testing.T, ctx context.Context) {
 // edge reads where pictures are served from the stack's outputs.
 func (w *walk) edge(t *testing.T, ctx context.Context) bringup.Edge {
 	t.Helper()
-	edge, err := bringup.EdgeOf(ctx, w.pulumi, "local")
+	return w.edgeOf(t, ctx, "local")
+}
+
+func (w *walk) edgeOf(t *testing.T, ctx context.Context, stack string) bringup.Edge {
+	t.Helper()
+	edge, err := bringup.EdgeOf(ctx, w.pulumi, stack)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return edge
 }
 
-// bought are the orders in the simulator's books that were paid and not cancelled.
+// bought are the orders of stack local in the simulator's books that were paid and not cancelled.
 func (w *walk) bought(t *testing.T, ctx context.Context) []string {
 	t.Helper()
 	var books struct {
@@ -100,7 +107,7 @@ func (w *walk) bought(t *testing.T, ctx context.Context) []string {
 	w.control(t, ctx, "/orders", &books)
 	var paid []string
 	for _, order := range books.Orders {
-		if order.Paid && order.Status != "cancelled" {
+		if order.Paid && order.Status != "cancelled" && strings.HasPrefix(order.Description, "havre:havre/local/") {
 			paid = append(paid, order.Description)
 		}
 	}

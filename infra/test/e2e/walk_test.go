@@ -85,7 +85,12 @@ func (w *walk) havre(ctx context.Context, args ...string) (string, error) {
 
 // kubectl runs kubectl as bin/env sets it up.
 func (w *walk) kubectl(ctx context.Context, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, w.ws.Bin("kubectl"), args...)
+	return w.kubectlAt(ctx, w.ws.Kubeconfig(), args...)
+}
+
+// kubectlAt runs kubectl in the cluster of a kubeconfig.
+func (w *walk) kubectlAt(ctx context.Context, kubeconfig string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, w.ws.Bin("kubectl"), append([]string{"--kubeconfig", kubeconfig}, args...)...)
 	command.Env = w.ws.Environ(w.ws.LocalEnv())
 	out, err := command.CombinedOutput()
 	if err != nil {
