@@ -26,7 +26,7 @@ up: bin/havre ## from nothing to a served picture: builds what is missing, start
 down: bin/havre ## takes the sandbox away: hosts, networks, mounts, processes, kernel settings (root)
 	@bin/havre down
 
-preview: bin/havre ## what pulumi would do: make preview STACK=prod|staging|local (no root)
+preview: bin/havre ## what pulumi would do: make preview STACK=prod|staging|load-test|local (no root)
 	@bin/havre preview $(STACK)
 
 build: bin/havre ## the tools and binaries that everything else needs
@@ -50,6 +50,7 @@ test: machine check build ## make check, then the whole platform on real hosts, 
 	$(GO) test -tags e2e -count=1 -timeout 10m -v -run TestStagingIsScrubbed ./infra/test/ovhmetal
 	$(GO) test -tags e2e -count=1 -timeout 10m ./infra/sandbox/postgres
 	$(GO) test -tags e2e -count=1 -timeout 30m -v ./infra/test/database
+	$(GO) test -tags e2e -count=1 -timeout 15m -v ./infra/test/loadtest
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/edge
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/etcd
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e

@@ -45,7 +45,7 @@ var brokenNodes = []broken{
 		`node gra-worker-3: index 12 is taken by node gra-worker-2; give it a free one in stacks/production.go`,
 	}},
 	{name: "kind unknown", base: "prod", change: func(s *Stack) { node(s, "gra-data-1").Kind = "cloud" }, want: []string{
-		`node gra-data-1: kind "cloud" is neither dedicated nor vps; mend it in stacks/production.go`,
+		`node gra-data-1: kind "cloud" is none of dedicated, vps and instance; mend it in stacks/production.go`,
 	}},
 	{name: "generation zero", base: "prod", change: func(s *Stack) { node(s, "gra-worker-3").Generation = 0 }, want: []string{
 		`node gra-worker-3: generation 0 is below 1; start with 1 and raise it to install the system anew in stacks/production.go`,
@@ -236,7 +236,7 @@ var brokenNodes = []broken{
 		`node gra-worker-3: index 300 is not from 1 to 250; give it a free one in stacks/production.go`,
 		`node gra-worker-3: site "waw" is not described; name one of Sites or add it in stacks/production.go`,
 		`node gra-worker-3: no role; give it one of control-plane, worker, data in stacks/production.go`,
-		`node gra-worker-3: kind "cloud" is neither dedicated nor vps; mend it in stacks/production.go`,
+		`node gra-worker-3: kind "cloud" is none of dedicated, vps and instance; mend it in stacks/production.go`,
 		`node gra-worker-3: plan code "" is not lower-case letters, digits and hyphens; take it from the catalogue and mend it in stacks/production.go`,
 		`node gra-worker-3: duration "" is not months or years as ISO 8601 writes them (P1M); mend it in stacks/production.go`,
 		`node gra-worker-3: monthly price 0.00 is not in EUR; mend it in stacks/production.go`,

@@ -247,7 +247,7 @@ var brokenServices = []broken{
 		`database: a fork of the stack's own, prod; clear Database.ForkOf or name another stack in stacks/production.go`,
 	}},
 	{name: "database forked from nowhere", base: "staging", change: func(s *Stack) { s.Database.ForkOf = "production" }, want: []string{
-		`database: a fork of stack "production", which is not described; wanted one of local, local-staging, prod, staging: mend Database.ForkOf in stacks/staging.go`,
+		`database: a fork of stack "production", which is not described; wanted one of load-test, local, local-staging, prod, staging: mend Database.ForkOf in stacks/staging.go`,
 	}},
 	{name: "database project", base: "prod", change: func(s *Stack) { s.Database.Project = "havre" }, want: []string{
 		`database: project "havre" is not 32 hexadecimal digits; set Database.Project to what OVH's manager shows in stacks/production.go`,

@@ -48,7 +48,7 @@ type PlannedNode struct {
 	Node
 	// Location is the node's site.
 	Location Site
-	// Datacenter is the order code that fits the node's kind: "gra" for a dedicated server, "GRA" for a VPS.
+	// Datacenter is the order code that fits the node's kind: "gra" for a dedicated server, "GRA" for a VPS, "GRA11" for an instance.
 	Datacenter string
 	// Hostname is the node's name; FQDN is the name of its public address, both ways.
 	Hostname string
@@ -206,8 +206,11 @@ func (s Stack) planned(n Node) PlannedNode {
 	node := PlannedNode{Node: n, Hostname: n.Name, FQDN: s.publicName(n), Firewall: s.firewall(n)}
 	node.Location, _ = s.site(n.Site)
 	node.Datacenter = node.Location.Datacenter
-	if n.Kind == VPS {
+	switch n.Kind {
+	case VPS:
 		node.Datacenter = node.Location.VPSDatacenter
+	case Instance:
+		node.Datacenter = node.Location.CloudRegion
 	}
 	node.Mesh, _ = offset(s.Mesh.CIDR, n.Index)
 	node.MeshInterface = netip.PrefixFrom(node.Mesh, s.Mesh.CIDR.Bits())

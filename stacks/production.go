@@ -16,9 +16,9 @@ func Production() Stack {
 		// The description costs 1521.38 EUR a month; the room above it is one more Advance-3 for a week of campaigns, and no more.
 		Budget: Budget{Monthly: EUR(1680, 0), Setup: EUR(1350, 0)},
 		Sites: []Site{
-			{Name: "rbx", City: "Roubaix", Region: "europe", Datacenter: "rbx", VPSDatacenter: "RBX"},
-			{Name: "gra", City: "Gravelines", Region: "europe", Datacenter: "gra", VPSDatacenter: "GRA"},
-			{Name: "sbg", City: "Strasbourg", Region: "europe", Datacenter: "sbg", VPSDatacenter: "SBG"},
+			{Name: "rbx", City: "Roubaix", Region: "europe", Datacenter: "rbx", VPSDatacenter: "RBX", CloudRegion: "RBX-A"},
+			{Name: "gra", City: "Gravelines", Region: "europe", Datacenter: "gra", VPSDatacenter: "GRA", CloudRegion: "GRA11"},
+			{Name: "sbg", City: "Strasbourg", Region: "europe", Datacenter: "sbg", VPSDatacenter: "SBG", CloudRegion: "SBG5"},
 		},
 		Nodes: []Node{
 			controlPlane("rbx-control-1", 1, "rbx"),

@@ -28,7 +28,7 @@ func TestReviewNamed(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"prod-review-7":    "stack prod-review-7: stack prod takes no reviews; review one of a stack with Edge.ReviewDomain, such as review-42 of staging",
-		"nowhere-review-7": "stack nowhere-review-7: a review of stack nowhere: stack nowhere: not described; wanted one of local, local-staging, prod, staging: select another stack, or describe it in stacks/stacks.go",
+		"nowhere-review-7": "stack nowhere-review-7: a review of stack nowhere: stack nowhere: not described; wanted one of load-test, local, local-staging, prod, staging: select another stack, or describe it in stacks/stacks.go",
 	} {
 		if _, found, err := ReviewNamed(name); !found || err == nil || err.Error() != want {
 			t.Errorf("%s: error %v, want %s", name, err, want)

@@ -10,7 +10,7 @@ import (
 //
 // Every field is exported plain data, because [Clone] and [Diff] walk the value.
 type Stack struct {
-	// Name is the Pulumi stack's name: "prod", "staging", "local" or "local-staging".
+	// Name is the Pulumi stack's name: "prod", "staging", "load-test", "local" or "local-staging".
 	Name string
 	// Sandbox says that the hosts are containers of one machine. It permits what no real host may have: the settings of Runtime, an own
 	// certificate authority, no database.
@@ -39,6 +39,8 @@ type Stack struct {
 type Account struct {
 	// Subsidiary decides catalogue, currency and contracts: one of the European ones, for example "FR".
 	Subsidiary string
+	// CloudProject is the id of the Public Cloud project that instances are made in, 32 hexadecimal digits; empty without instances.
+	CloudProject string
 }
 
 // Budget bounds the sum over all nodes, retired ones included, because those are still paid, and the managed database. Tax is not in it.
@@ -60,6 +62,8 @@ type Site struct {
 	Datacenter string
 	// VPSDatacenter is the order code for VPS (label vps_datacenter), for example "RBX".
 	VPSDatacenter string
+	// CloudRegion is the region of Public Cloud there, for example "GRA11"; needed where an instance is.
+	CloudRegion string
 }
 
 // Kind says how a node is bought.
@@ -69,6 +73,8 @@ type Kind string
 const (
 	Dedicated Kind = "dedicated"
 	VPS       Kind = "vps"
+	// Instance is one of Public Cloud: there in minutes, billed by the hour until it is deleted, and then gone with all that is on it.
+	Instance Kind = "instance"
 )
 
 // Role says what a node does. A node may be worker and edge at once; the other roles stand alone.
@@ -172,25 +178,29 @@ const (
 	CatalogueEco       = "eco"
 	CatalogueBareMetal = "baremetalServers"
 	CatalogueVPS       = "vps"
+	CatalogueCloud     = "cloud"
 )
 
 // Offer is what is bought for a node, and what it is expected to cost. A price above the declared one is refused at preview.
 type Offer struct {
-	// Catalogue is the product of the order API: "eco", "baremetalServers" or "vps".
+	// Catalogue is the product of the order API: "eco", "baremetalServers" or "vps"; "cloud" for an instance.
 	Catalogue string
-	PlanCode  string
+	// PlanCode is the plan's, or the flavor of an instance: "c3-64".
+	PlanCode string
 	// Options are plan codes, one of each mandatory family for a dedicated server: memory, storage, bandwidth, vrack.
 	Options []string
-	// Duration is ISO 8601, "P1M" for the pricing mode "default".
+	// Duration is ISO 8601, "P1M" for the pricing mode "default". An instance has the mode "hourly" and no duration.
 	Duration    string
 	PricingMode string
-	// Monthly is the plan with all options for a month, without tax.
+	// Monthly is the plan with all options for a month, without tax. Of an instance it is HoursPerMonth times Hourly: what it would cost if nobody ended it.
 	Monthly Money
+	// Hourly is the price of each hour begun, without tax; of an instance only.
+	Hourly Money
 	// Setup is paid once, without tax.
 	Setup Money
-	// OS is the installation template of a dedicated server ("debian12_64") or the image of a VPS ("Debian 12").
+	// OS is the installation template of a dedicated server ("debian12_64") or the image of a VPS or an instance ("Debian 12").
 	OS string
-	// Cores counts physical cores (vCores of a VPS), not threads: a burst of rendering needs real cores.
+	// Cores counts physical cores (vCores of a VPS), not threads: a burst of rendering needs real cores. Two vCores of an instance are the threads of one.
 	Cores     int
 	MemoryGiB int
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Names lists the described stacks, sorted.
-func Names() []string { return []string{"local", "local-staging", "prod", "staging"} }
+func Names() []string { return []string{"load-test", "local", "local-staging", "prod", "staging"} }
 
 // ByName returns the description of a stack by its Pulumi name. It is not validated yet: [Stack.Plan] does that.
 func ByName(name string) (Stack, error) {
@@ -15,6 +15,8 @@ func ByName(name string) (Stack, error) {
 		return Production(), nil
 	case "staging":
 		return Staging()
+	case "load-test":
+		return LoadTest()
 	case "local":
 		return Local()
 	case "local-staging":
@@ -30,6 +32,8 @@ func Differences(name string) (base string, list []Difference) {
 	switch name {
 	case "staging":
 		return "prod", stagingDifferences()
+	case "load-test":
+		return "prod", loadTestDifferences()
 	case "local":
 		return "prod", localDifferences()
 	case "local-staging":

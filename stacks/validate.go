@@ -54,6 +54,8 @@ func file(stack string) string {
 		return "stacks/" + stack + ".go"
 	case "local-staging":
 		return "stacks/local_staging.go"
+	case "load-test":
+		return "stacks/loadtest.go"
 	default:
 		return "stacks/"
 	}

@@ -15,8 +15,8 @@ func (v *validation) partitions(n Node) {
 	if len(n.Partitions) == 0 {
 		return
 	}
-	if n.Kind == VPS {
-		v.wrong("node %s: %d partitions on a VPS, which comes with one disk image; remove them", n.Name, len(n.Partitions))
+	if n.Kind == VPS || n.Kind == Instance {
+		v.wrong("node %s: %d partitions on a %s, which comes with one disk image; remove them", n.Name, len(n.Partitions), map[Kind]string{VPS: "VPS", Instance: "machine of Public Cloud"}[n.Kind])
 		return
 	}
 	seen := map[string]bool{}

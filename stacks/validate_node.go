@@ -60,6 +60,9 @@ func (v *validation) place(n Node) {
 	} else if isLabel(n.Name) && !strings.HasPrefix(n.Name, n.Site+"-") {
 		v.wrong("node %s: the name does not start with its site, %s-; rename it before it is ordered", n.Name, n.Site)
 	}
+	if n.Vrack && n.Kind == Instance {
+		v.wrong("node %s: an instance is not in the private network here; set Vrack to false", n.Name)
+	}
 	if n.Vrack && n.Kind == VPS {
 		v.wrong("node %s: a VPS cannot join the private network (OVH has no route for it); set Vrack to false or make it a dedicated server", n.Name)
 	}
@@ -155,8 +158,13 @@ func (v *validation) offer(n Node) {
 		if o.OS != "Debian 12" {
 			v.wrong("node %s: operating system %q is not Debian 12, for which the host scripts are written; mend it", n.Name, o.OS)
 		}
+	case Instance:
+		v.instance(n)
 	default:
-		v.wrong("node %s: kind %q is neither dedicated nor vps; mend it", n.Name, n.Kind)
+		v.wrong("node %s: kind %q is none of dedicated, vps and instance; mend it", n.Name, n.Kind)
+	}
+	if n.Kind != Instance && o.Hourly != (Money{}) {
+		v.wrong("node %s: %s an hour for a kind that is billed by the month; clear Offer.Hourly", n.Name, o.Hourly)
 	}
 	if !planCodeSyntax.MatchString(o.PlanCode) {
 		v.wrong("node %s: plan code %q is not lower-case letters, digits and hyphens; take it from the catalogue and mend it", n.Name, o.PlanCode)
@@ -169,7 +177,7 @@ func (v *validation) offer(n Node) {
 			v.wrong("node %s: option %s is ordered twice; remove one", n.Name, option)
 		}
 	}
-	if !durationSyntax.MatchString(o.Duration) {
+	if n.Kind != Instance && !durationSyntax.MatchString(o.Duration) {
 		v.wrong("node %s: duration %q is not months or years as ISO 8601 writes them (P1M); mend it", n.Name, o.Duration)
 	}
 	if modes, found := prices[n.Kind]; found && !slices.Contains(modes, o.PricingMode) {

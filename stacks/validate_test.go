@@ -23,7 +23,7 @@ type broken struct {
 
 // allBroken are the cases of all tables.
 func allBroken() []broken {
-	return slices.Concat(brokenStacks, brokenNodes, brokenHosts, brokenNetworks, brokenServices)
+	return slices.Concat(brokenStacks, brokenNodes, brokenInstances, brokenHosts, brokenNetworks, brokenServices)
 }
 
 // node finds a node to change. A name that is not there gives a nil pointer, and the case that asked for it fails.

@@ -19,6 +19,7 @@ const (
 	Cluster             = "havre:cluster:Cluster"
 	OVHServer           = "havre:ovh:Server"
 	OVHVPS              = "havre:ovh:VPS"
+	OVHInstance         = "havre:ovh:Instance"
 	WorkloadDeployment  = "havre:workload:Deployment"
 	WorkloadDaemonSet   = "havre:workload:DaemonSet"
 	WorkloadCronJob     = "havre:workload:CronJob"

@@ -21,23 +21,26 @@ import (
 // Kind is what is bought.
 type Kind string
 
-// The two kinds of machine.
+// The kinds of machine. An Instance is billed by the hour until it is deleted, needs no leave for that, and comes with its system on it.
 const (
 	Dedicated Kind = "dedicated"
 	VPS       Kind = "vps"
+	Instance  Kind = "instance"
 )
 
 // Offer is the line of the price list that the stack agreed to.
 type Offer struct {
-	PlanCode    string   // such as "24adv03-v1"
+	PlanCode    string   // such as "24adv03-v1"; the flavor of an instance
 	Product     string   // "baremetalServers", "eco" or "vps"; empty: the catalogue that holds the plan
-	Datacenter  string   // short city: "rbx" for servers, "GRA" for VPS
+	Datacenter  string   // short city: "rbx" for servers, "GRA" for VPS; the region of an instance, "GRA11"
 	Options     []string // addon plan codes; the default of a mandatory family may be left out
 	Duration    string   // "P1M" when empty
 	PricingMode string   // "default" when empty
 	OS          string   // OS at delivery; empty is right for nearly everyone
 	MaxMonthly  string   // most the stack pays a month, net, such as "164.99"; empty: no bound
 	MaxSetup    string   // most the stack pays once, net; empty: no bound
+	Project     string   // Public Cloud project of an instance
+	MaxHourly   string   // most the stack pays an hour of an instance, net, such as "0.664"; empty: no bound
 }
 
 // Args describes one node.
@@ -98,8 +101,18 @@ func (a Args) validate(name string) error {
 		if a.Vrack != nil {
 			fail("a vRack is set, but OVH has none for a VPS; leave it out")
 		}
+	case Instance:
+		if len(a.Partitions) > 0 || a.Vrack != nil || a.Rescue || a.NoRenewal || a.Adopt != "" || a.Generation > 1 || len(a.Offer.Options) > 0 {
+			fail("partitions, vRack, rescue, renewal, adoption, generations and options are of machines that are kept; leave them out of an instance")
+		}
+		if a.Offer.Project == "" {
+			fail("project is empty; set the id of the Public Cloud project that the instance is made in")
+		}
 	default:
-		fail("kind %q is neither %q nor %q; set one of them", a.Kind, Dedicated, VPS)
+		fail("kind %q is none of %q, %q and %q; set one of them", a.Kind, Dedicated, VPS, Instance)
+	}
+	if m := a.Offer.MaxHourly; m != "" && !decimal.MatchString(m) {
+		fail("most an hour %q is not an amount; write it like 0.664", m)
 	}
 	if a.Offer.PlanCode == "" {
 		fail("plan code is empty; set one of the catalogue such as 24adv03-v1")
@@ -126,7 +139,7 @@ func (a Args) validate(name string) error {
 }
 
 // New orders, installs and, with Args.Vrack, attaches one node. Its children are <name>-server, <name>-installation,
-// <name>-firewall and <name>-vrack.
+// <name>-firewall and <name>-vrack; of an instance only the first and the third, for it comes with its system on it.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Node, error) {
 	if args.DisplayName == "" {
 		args.DisplayName = name
@@ -141,14 +154,20 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, err
 	}
 	token := naming.OVHServer
-	if args.Kind == VPS {
+	switch args.Kind {
+	case VPS:
 		token = naming.OVHVPS
+	case Instance:
+		token = naming.OVHInstance
 	}
 	n := &Node{Name: name, User: sdk.ImageUser}
 	if err := ctx.RegisterComponentResource(token, name, n, opts...); err != nil {
 		return nil, err
 	}
 	parent := pulumi.Parent(n)
+	if args.Kind == Instance {
+		return n, n.rent(ctx, name, args, parent)
+	}
 
 	offer := &sdk.OrderArgs{
 		PlanCode:    pulumi.String(args.Offer.PlanCode),
@@ -211,12 +230,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	n.HostKey = host.HostKey
 	n.resources = append(n.resources, bought, host)
 
-	if len(args.Firewall) > 0 {
-		// Nothing waits for it. It stays before a server that is given up, until that ends.
-		if _, err := sdk.NewEdgeFirewall(ctx, naming.Child(name, "firewall"), &sdk.EdgeFirewallArgs{Address: bought.Address, Rules: sdk.FirewallRules(args.Firewall...)},
-			parent, pulumi.DeletedWith(bought)); err != nil {
-			return nil, err
-		}
+	if err := n.filter(ctx, name, args, bought, parent); err != nil {
+		return nil, err
 	}
 
 	n.PrivateMAC = pulumi.String("").ToStringOutput()
@@ -238,6 +253,39 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		"hostKey":     n.HostKey,
 		"privateMac":  n.PrivateMAC,
 	})
+}
+
+// rent makes an instance.
+func (n *Node) rent(ctx *pulumi.Context, name string, args Args, parent pulumi.ResourceOption) error {
+	image := args.Offer.OS
+	if image == "" {
+		image = sdk.DefaultDebianVPSImage
+	}
+	made, err := sdk.NewInstance(ctx, naming.Child(name, "server"), &sdk.InstanceArgs{
+		Project: pulumi.String(args.Offer.Project), Region: pulumi.String(args.Offer.Datacenter), Flavor: pulumi.String(args.Offer.PlanCode), Image: pulumi.String(image),
+		Hostname: pulumi.String(args.Hostname), SSHPublicKey: args.SSHPublicKey, MaxHourly: optional(args.Offer.MaxHourly),
+	}, parent, pulumi.DependsOn(args.After))
+	if err != nil {
+		return err
+	}
+	none := pulumi.String("").ToStringOutput()
+	n.Address, n.ServiceName, n.HostKey, n.OrderID, n.PrivateMAC = made.Address, made.ServiceName, made.HostKey, none, none
+	n.MonthlyPrice, n.SetupPrice, n.Currency = made.MonthlyPrice, pulumi.String("0.00").ToStringOutput(), made.Currency
+	n.resources = append(n.resources, made)
+	if err := n.filter(ctx, name, args, made, parent); err != nil {
+		return err
+	}
+	return ctx.RegisterResourceOutputs(n, pulumi.Map{"address": n.Address, "serviceName": n.ServiceName, "hostKey": n.HostKey, "privateMac": n.PrivateMAC})
+}
+
+// filter puts OVH's firewall before the address. Nothing waits for it. It stays before a server that is given up, until that ends.
+func (n *Node) filter(ctx *pulumi.Context, name string, args Args, server pulumi.Resource, parent pulumi.ResourceOption) error {
+	if len(args.Firewall) == 0 {
+		return nil
+	}
+	_, err := sdk.NewEdgeFirewall(ctx, naming.Child(name, "firewall"), &sdk.EdgeFirewallArgs{Address: n.Address, Rules: sdk.FirewallRules(args.Firewall...)},
+		parent, pulumi.DeletedWith(server))
+	return err
 }
 
 // VrackArgs describes a private network between dedicated servers. It is free of charge and needs no place in a Budget.

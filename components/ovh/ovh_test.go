@@ -50,6 +50,14 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 		set("monthlyPrice", "164.99")
 		set("setupPrice", "164.99")
 		set("currency", "EUR")
+	case "ovhmetal:index:Instance":
+		if !m.unknown {
+			set("serviceName", "id")
+			set("address", "198.51.100.12")
+			set("hostKey", "ssh-ed25519 AAAA")
+		}
+		set("monthlyPrice", "484.72")
+		set("currency", "EUR")
 	case "ovhmetal:index:Installation", "ovhmetal:index:VPSInstallation":
 		if !m.unknown {
 			set("hostKey", "ssh-ed25519 AAAA")
@@ -63,7 +71,7 @@ func (m *monitor) NewResource(args pulumi.MockResourceArgs) (string, resource.Pr
 			set("serviceName", "pn-1")
 		}
 	case "ovhmetal:index:EdgeFirewall":
-	case "havre:ovh:Server", "havre:ovh:VPS":
+	case "havre:ovh:Server", "havre:ovh:VPS", "havre:ovh:Instance":
 	default:
 		return "", nil, fmt.Errorf("unexpected resource %s %s", args.TypeToken, args.Name)
 	}
@@ -110,6 +118,15 @@ func TestNodeGraph(t *testing.T) {
 			if _, err := New(ctx, "gra-control-1", vps); err != nil {
 				return err
 			}
+			rented := Args{Kind: Instance, Offer: Offer{PlanCode: "c3-64", Datacenter: "GRA11", Project: "p", MaxHourly: "0.664"}, SSHPublicKey: pulumi.String(key)}
+			rented.Firewall = []sdk.FirewallRule{{Action: "deny", Protocol: "ipv4"}}
+			hourly, err := New(ctx, "gra-worker-9", rented)
+			if err != nil {
+				return err
+			}
+			if len(hourly.Resources()) != 1 {
+				return fmt.Errorf("%d resources of an instance, want 1", len(hourly.Resources()))
+			}
 			if len(n.Resources()) != 3 {
 				return fmt.Errorf("%d resources, want 3", len(n.Resources()))
 			}
@@ -139,6 +156,7 @@ func TestNodeGraph(t *testing.T) {
 			"ovhmetal:index:VPSInstallation gra-control-1-installation",
 			"ovhmetal:index:EdgeFirewall gra-control-1-firewall\ngra-control-1-firewall has rules {[{deny ipv4}]}",
 			"rbx-worker-2-server has rescue {true}", "rbx-worker-2-server has rescueKey {" + key + "}", "rbx-worker-2-server has renewal {false}",
+			"havre:ovh:Instance gra-worker-9\n", "ovhmetal:index:Instance gra-worker-9-server\n", "ovhmetal:index:EdgeFirewall gra-worker-9-firewall\n",
 			"ovhmetal:index:Vrack private-network protected", "ovhmetal:index:Vrack adopted-network\nadopted-network has adopt {pn-1000001}",
 			"gra-control-1-server has rescue {true}\ngra-control-1-server has adopt {vps-1.vps.ovh.net}", "gra-control-1-installation has adopt {true}",
 			"rbx-worker-2-installation has partitions {[{map[fileSystem:{ext4} mountPoint:{/} sizeMiB:{0}]}]}",
@@ -146,6 +164,9 @@ func TestNodeGraph(t *testing.T) {
 			if !strings.Contains(calls+"\n", want) {
 				t.Errorf("unknown=%v: %q is not registered; got:\n%s", unknown, want, calls)
 			}
+		}
+		if strings.Contains(calls, "gra-worker-9-installation") {
+			t.Errorf("unknown=%v: an instance is installed; got:\n%s", unknown, calls)
 		}
 		if !unknown && !strings.Contains(calls, "rbx-worker-1-vrack has vrack {pn-1}") {
 			t.Errorf("the attachment does not take the vRack's name; got:\n%s", calls)
@@ -164,7 +185,7 @@ func TestArgsRefused(t *testing.T) {
 		name, want string
 		mutate     func(*Args)
 	}{
-		{"kind", `node n1: kind "cloud" is neither "dedicated" nor "vps"; set one of them`, func(a *Args) { a.Kind = "cloud" }},
+		{"kind", `node n1: kind "cloud" is none of "dedicated", "vps" and "instance"; set one of them`, func(a *Args) { a.Kind = "cloud" }},
 		{"plan", "node n1: plan code is empty; set one of the catalogue such as 24adv03-v1", func(a *Args) { a.Offer.PlanCode = "" }},
 		{"dc", "node n1: data centre is empty; set a short city of the catalogue such as rbx", func(a *Args) { a.Offer.Datacenter = "" }},
 		{"max", `node n1: most a month "12,5" is not an amount; write it like 164.99`, func(a *Args) { a.Offer.MaxMonthly = "12,5" }},
@@ -173,6 +194,11 @@ func TestArgsRefused(t *testing.T) {
 		{"partitions", "node n1: 1 partitions are set, but a VPS comes with one disk image; leave them out", func(a *Args) {
 			a.Kind, a.Vrack, a.Partitions = VPS, nil, []sdk.Partition{{MountPoint: "/", FileSystem: "ext4"}}
 		}},
+		{"instance of a project", "node n1: project is empty; set the id of the Public Cloud project that the instance is made in", func(a *Args) { a.Kind, a.Vrack = Instance, nil }},
+		{"instance in a vRack", "node n1: partitions, vRack, rescue, renewal, adoption, generations and options are of machines that are kept; leave them out of an instance", func(a *Args) {
+			a.Kind, a.Offer.Project = Instance, "p"
+		}},
+		{"hour", `node n1: most an hour "1,5" is not an amount; write it like 0.664`, func(a *Args) { a.Offer.MaxHourly = "1,5" }},
 		{"generation", "node n1: generation -1 is below 1; start at 1 and raise it to install again", func(a *Args) { a.Generation = -1 }},
 		{"key", "node n1: ssh public key is missing; without it nobody can enter the host", func(a *Args) { a.SSHPublicKey = nil }},
 		{"display", `node n1: display name "` + strings.Repeat("x", 51) + `" has 51 characters, OVH takes 50; shorten it`, func(a *Args) { a.DisplayName = strings.Repeat("x", 51) }},

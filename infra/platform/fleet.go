@@ -37,6 +37,9 @@ func buildBudget(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceO
 		if plan.Stack.Sandbox {
 			line.Disposable = &plan.Stack.Sandbox
 		}
+		if planned.Kind == stacks.Instance {
+			line.Product, line.Duration, line.PricingMode, line.Project = nil, nil, nil, &plan.Stack.Account.CloudProject
+		}
 		args.Nodes = append(args.Nodes, line)
 	}
 	if db := plan.Stack.Database; db.Engine != "" {
@@ -76,7 +79,10 @@ func buildFleet(ctx *pulumi.Context, plan stacks.Plan, settings Settings, budget
 
 // buildVrack gives the service name of the private network, ordered where the stack says so. Only the attachments wait for it, beside the installations.
 func buildVrack(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceOption) (pulumi.StringInput, error) {
-	if !plan.Stack.PrivateNetwork.Order {
+	if network := plan.Stack.PrivateNetwork; !network.Order {
+		if network.Vrack == "" {
+			return nil, nil // no node is in one
+		}
 		return pulumi.String(plan.Stack.PrivateNetwork.Vrack), nil
 	}
 	made, err := ovh.NewVrack(ctx, "fleet-vrack", ovh.VrackArgs{DisplayName: "havre " + plan.Stack.Name, Disposable: plan.Stack.Sandbox}, opts...)
@@ -89,26 +95,14 @@ func buildVrack(ctx *pulumi.Context, plan stacks.Plan, opts ...pulumi.ResourceOp
 func buildMachine(
 	ctx *pulumi.Context, plan stacks.Plan, planned stacks.PlannedNode, settings Settings, budget *sdk.Budget, private pulumi.StringInput, opts ...pulumi.ResourceOption,
 ) (machine, error) {
-	kind := ovh.Dedicated
+	kind := map[stacks.Kind]ovh.Kind{stacks.Dedicated: ovh.Dedicated, stacks.VPS: ovh.VPS, stacks.Instance: ovh.Instance}[planned.Kind]
 	var vrack pulumi.StringInput
-	if planned.Kind == stacks.VPS {
-		kind = ovh.VPS
-	}
 	if planned.Vrack {
 		vrack = private
 	}
 	node, err := ovh.New(ctx, planned.Name, ovh.Args{
-		Kind: kind,
-		Offer: ovh.Offer{
-			PlanCode:    planned.Offer.PlanCode,
-			Product:     planned.Offer.Catalogue,
-			Datacenter:  planned.Datacenter,
-			Options:     planned.Offer.Options,
-			Duration:    planned.Offer.Duration,
-			PricingMode: planned.Offer.PricingMode,
-			MaxMonthly:  planned.Offer.Monthly.Decimal(),
-			MaxSetup:    planned.Offer.Setup.Decimal(),
-		},
+		Kind:            kind,
+		Offer:           offer(plan, planned),
 		Hostname:        planned.Hostname,
 		OperatingSystem: planned.Offer.OS,
 		SSHPublicKey:    pulumi.String(settings.SSHPublicKey),
@@ -145,6 +139,18 @@ func buildMachine(
 		return machine{}, err
 	}
 	return machine{PlannedNode: planned, node: node, connection: connection, base: made}, nil
+}
+
+// offer is what the node's line agreed to.
+func offer(plan stacks.Plan, planned stacks.PlannedNode) ovh.Offer {
+	o := ovh.Offer{PlanCode: planned.Offer.PlanCode, Datacenter: planned.Datacenter}
+	if planned.Kind == stacks.Instance {
+		o.OS, o.Project, o.MaxHourly = planned.Offer.OS, plan.Stack.Account.CloudProject, planned.Offer.Hourly.Decimal()
+		return o
+	}
+	o.Product, o.Options, o.Duration, o.PricingMode = planned.Offer.Catalogue, planned.Offer.Options, planned.Offer.Duration, planned.Offer.PricingMode
+	o.MaxMonthly, o.MaxSetup = planned.Offer.Monthly.Decimal(), planned.Offer.Setup.Decimal()
+	return o
 }
 
 // packages are the Debian packages that a node of the cluster needs beside those of every host.

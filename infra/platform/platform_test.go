@@ -77,9 +77,14 @@ func engine(t *testing.T, stack stacks.Stack) *hosttest.Engine {
 	}
 	e := hosttest.New().Stack(stack.Name).
 		Config("havre:account", "hv12345-ovh", false).
-		Config("havre:budgetEuros", "2000", false).
+		Config("havre:budgetEuros", "5000", false).
 		Handle("ovhmetal:index:Server", bought).
 		Handle("ovhmetal:index:VPS", bought).
+		Handle("ovhmetal:index:Instance", hosttest.Handler{Required: []string{"project", "region", "flavor", "image", "hostname", "sshPublicKey", "maxHourly"}, Outputs: func(r hosttest.Registration) resource.PropertyMap {
+			return resource.NewPropertyMapFromMap(map[string]any{
+				"serviceName": r.Name + ".example", "address": public(r), "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost", "monthlyPrice": "1.00", "hourlyPrice": "0.01", "currency": "EUR",
+			})
+		}}).
 		Handle("ovhmetal:index:Installation", installed).
 		Handle("ovhmetal:index:VPSInstallation", installed).
 		Handle("ovhmetal:index:Vrack", hosttest.Handler{Required: []string{"displayName"}, Outputs: func(hosttest.Registration) resource.PropertyMap {

@@ -26,7 +26,7 @@ type BudgetArgs struct {
 // BudgetNode is one line of the bill.
 type BudgetNode struct {
 	Name        string         `pulumi:"name"`
-	Kind        string         `pulumi:"kind"` // dedicated, vps or database
+	Kind        string         `pulumi:"kind"` // dedicated, vps, instance or database
 	PlanCode    string         `pulumi:"planCode"`
 	Product     *string        `pulumi:"product,optional"`
 	Datacenter  string         `pulumi:"datacenter"`
@@ -35,11 +35,15 @@ type BudgetNode struct {
 	PricingMode *string        `pulumi:"pricingMode,optional"`
 	Retired     *bool          `pulumi:"retired,optional"`
 	Disposable  *bool          `pulumi:"disposable,optional"`
+	Project     *string        `pulumi:"project,optional"` // of an instance
 	Database    *DatabaseOffer `pulumi:"database,optional"`
 }
 
-// kindDatabase is a managed database, which no order of a cart buys.
-const kindDatabase = "database"
+// The kinds that no order of a cart buys.
+const (
+	kindDatabase = "database" // managed
+	kindInstance = "instance" // of Public Cloud
+)
 
 // DatabaseOffer is what of a managed database makes its price.
 type DatabaseOffer struct {
@@ -50,8 +54,12 @@ type DatabaseOffer struct {
 	DiskGB  *int   `pulumi:"diskGB,optional"`
 }
 
-// offer prices one line of the bill. Of a database the plan code is its plan and the data centre its region.
+// offer prices one line of the bill. Of a database the plan code is its plan and the data centre its region; of an instance its flavor and region.
 func (n BudgetNode) offer(ctx context.Context, c *api.Client) (offer, error) {
+	if n.Kind == kindInstance {
+		q, _, tax, _, err := instanceQuote(ctx, c, deref(n.Project, ""), n.Datacenter, n.PlanCode)
+		return offer{quote: q, tax: tax}, err
+	}
 	if n.Kind != kindDatabase {
 		return priceOf(ctx, c, order.Kind(n.Kind), ServiceArgs{
 			PlanCode: n.PlanCode, Product: n.Product, Datacenter: n.Datacenter, Options: n.Options, Duration: n.Duration, PricingMode: n.PricingMode,
@@ -79,6 +87,7 @@ var (
 	_ infer.CustomCheck[BudgetArgs]                       = (*Budget)(nil)
 	_ infer.CustomDiff[BudgetArgs, BudgetState]           = (*Budget)(nil)
 	_ infer.CustomUpdate[BudgetArgs, BudgetState]         = (*Budget)(nil)
+	_ infer.CustomDelete[BudgetState]                     = (*Budget)(nil)
 	_ infer.ExplicitDependencies[BudgetArgs, BudgetState] = (*Budget)(nil)
 )
 
@@ -102,8 +111,11 @@ func (*Budget) Check(ctx context.Context, r infer.CheckRequest) (infer.CheckResp
 	}
 	seen := map[string]bool{}
 	for _, n := range args.Nodes {
-		if n.Kind != kindDatabase && !order.Kind(n.Kind).Traits().Machine {
-			fail("nodes", "%s: kind %q is neither dedicated nor vps nor database; set one of them", n.Name, n.Kind)
+		if n.Kind != kindDatabase && n.Kind != kindInstance && !order.Kind(n.Kind).Traits().Machine {
+			fail("nodes", "%s: kind %q is none of dedicated, vps, instance and database; set one of them", n.Name, n.Kind)
+		}
+		if (n.Kind == kindInstance) != (deref(n.Project, "") != "") {
+			fail("nodes", "%s: kind %q and a project go together; set both or none", n.Name, n.Kind)
 		}
 		if (n.Kind == kindDatabase) != (n.Database != nil) {
 			fail("nodes", "%s: kind %q and what belongs to a database go together; set both or none", n.Name, n.Kind)
@@ -127,7 +139,7 @@ func (*Budget) Diff(ctx context.Context, r infer.DiffRequest[BudgetArgs, BudgetS
 	var errs []error
 	for _, n := range r.State.Nodes {
 		_, stays := is[n.Name]
-		if stays || truth(n.Retired) || truth(n.Disposable) {
+		if stays || truth(n.Retired) || truth(n.Disposable) || n.Kind == kindInstance {
 			continue
 		}
 		if n.Kind == kindDatabase {
@@ -155,6 +167,9 @@ func byNode(list []BudgetNode) map[string]string {
 	out := map[string]string{}
 	for _, n := range list {
 		out[n.Name] = strings.Join([]string{n.Kind, n.PlanCode, deref(n.Product, ""), n.Datacenter, joined(n.Options), deref(n.Duration, ""), deref(n.PricingMode, "")}, " ")
+		if n.Project != nil {
+			out[n.Name] += " " + *n.Project
+		}
 		if d := n.Database; d != nil {
 			out[n.Name] += fmt.Sprintf(" %s %s %s %d %d", d.Project, d.Version, d.Flavor, d.Nodes, DatabaseArgs{DiskGB: d.DiskGB}.disk())
 		}
@@ -183,6 +198,15 @@ func (*Budget) Create(ctx context.Context, r infer.CreateRequest[BudgetArgs]) (i
 func (*Budget) Update(ctx context.Context, r infer.UpdateRequest[BudgetArgs, BudgetState]) (infer.UpdateResponse[BudgetState], error) {
 	out, err := tally(ctx, r.Inputs, r.State)
 	return infer.UpdateResponse[BudgetState]{Output: out}, err
+}
+
+// Delete says what it has cost. Everything that is paid for depends on the bill, so it is the last of them to go.
+func (*Budget) Delete(ctx context.Context, r infer.DeleteRequest[BudgetState]) (infer.DeleteResponse, error) {
+	rt := runtimeOf(ctx)
+	if line := rt.total(r.State.Currency); line != "" {
+		rt.log(ctx, "%s", line)
+	}
+	return infer.DeleteResponse{}, nil
 }
 
 // WireDependencies says that a preview knows the whole bill.

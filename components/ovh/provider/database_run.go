@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"havre/components/ovh/api"
+	"havre/components/ovh/order"
 )
 
 // Create orders the service once, or adopts the one that carries its mark, and waits until it is ready.
@@ -310,6 +311,7 @@ func (*Database) Delete(ctx context.Context, r infer.DeleteRequest[DatabaseState
 	for {
 		_, err := c.Database(ctx, s.Project, s.ServiceID)
 		if api.IsNotFound(err) {
+			s.tellCost(ctx, rt, v, c.Now())
 			return infer.DeleteResponse{}, nil
 		}
 		if err != nil && !api.IsPassing(err) {
@@ -319,4 +321,14 @@ func (*Database) Delete(ctx context.Context, r infer.DeleteRequest[DatabaseState
 			return infer.DeleteResponse{}, fmt.Errorf("database %s is still being deleted; run again", s.ServiceID)
 		}
 	}
+}
+
+// tellCost says what a service that ended has cost. Its hours are those of all its nodes together; a month's price is of all of them, too.
+func (s DatabaseState) tellCost(ctx context.Context, rt *runtime, v api.DatabaseService, ended time.Time) {
+	created, err := time.Parse(time.RFC3339, v.CreatedAt)
+	monthly, priceErr := order.ParseMoney(s.MonthlyPrice)
+	if err != nil || priceErr != nil {
+		return // adopted and never priced, or an answer without a date: nothing is better than a wrong sum
+	}
+	rt.tellCost(ctx, "database "+s.ServiceID, created, ended, monthly/hoursPerMonth, s.Currency)
 }

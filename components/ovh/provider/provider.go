@@ -122,6 +122,8 @@ type runtime struct {
 	monthly map[string]order.Money // by URN: what the stack costs, as far as this run has seen it
 	fresh   map[string]bool        // by URN: to be ordered
 	holds   map[order.Kind]*bool   // whether the account holds any; for previews
+	spent   order.Money            // what ended in this run and was billed by the hour has cost
+	ended   int                    // how many that were
 
 	strangersMu sync.Mutex
 	strangers   map[order.Kind][]api.Service // see unmarked
@@ -168,7 +170,7 @@ func New(o Options) (p.Provider, error) {
 			infer.Resource(&SSHKey{}), infer.Resource(&Vrack{}), infer.Resource(&VrackAttachment{}), infer.Resource(&Budget{}),
 			infer.Resource(&ReverseDNS{}), infer.Resource(&EdgeFirewall{}), infer.Resource(&Aggregation{}),
 			infer.Resource(&Database{}), infer.Resource(&DatabaseUser{}), infer.Resource(&LogicalDatabase{}), infer.Resource(&DatabaseAccess{}),
-			infer.Resource(&DatabaseScrub{}),
+			infer.Resource(&DatabaseScrub{}), infer.Resource(&Instance{}),
 		).
 		Build()
 	if err != nil {

@@ -56,6 +56,7 @@ func TestFaceMatchesSchema(t *testing.T) {
 		{sdk.DatabaseUserToken, sdk.DatabaseUserArgs{}, sdk.DatabaseUser{}},
 		{sdk.LogicalDatabaseToken, sdk.LogicalDatabaseArgs{}, sdk.LogicalDatabase{}},
 		{sdk.DatabaseAccessToken, sdk.DatabaseAccessArgs{}, sdk.DatabaseAccess{}},
+		{sdk.InstanceToken, sdk.InstanceArgs{}, sdk.Instance{}},
 		{sdk.DatabaseScrubToken, sdk.DatabaseScrubArgs{}, sdk.DatabaseScrub{}},
 	} {
 		r, ok := schema.Resources[c.token]

@@ -16,6 +16,7 @@ import (
 // inputs are the names of a resource's inputs, by its type.
 var inputs = map[string][]string{
 	sdk.ServerToken: names[ServiceArgs](), sdk.VPSToken: names[ServiceArgs](),
+	sdk.InstanceToken:     names[InstanceArgs](),
 	sdk.InstallationToken: names[InstallationArgs](), sdk.VPSInstallationToken: names[InstallationArgs](),
 }
 
@@ -46,6 +47,15 @@ func (rt *runtime) settled(ctx context.Context, r p.DiffRequest) (bool, error) {
 		price, err := order.ParseMoney(text(r.State, "monthlyPrice"))
 		if err != nil {
 			return false, nil //nolint:nilerr // a price that cannot be read is the comparison's business
+		}
+		return true, rt.count(r.Urn, price, false, text(r.State, "currency"))
+	case sdk.InstanceToken:
+		if text(r.State, "status") != "ACTIVE" || !holds(r.State, r.Inputs, inputs[kind]) {
+			return false, nil
+		}
+		price, err := order.ParseMoney(text(r.State, "monthlyPrice"))
+		if err != nil {
+			return false, nil //nolint:nilerr // as for a server
 		}
 		return true, rt.count(r.Urn, price, false, text(r.State, "currency"))
 	case sdk.InstallationToken, sdk.VPSInstallationToken:

@@ -309,7 +309,7 @@ func NewAggregation(ctx *pulumi.Context, name string, args *AggregationArgs, opt
 // BudgetNode is one line of a stack's bill: the same offer that the node's order has.
 type BudgetNode struct {
 	Name        string   `pulumi:"name"` // of the node; it keeps its agreed price under this name
-	Kind        string   `pulumi:"kind"` // "dedicated", "vps" or "database"
+	Kind        string   `pulumi:"kind"` // "dedicated", "vps", "instance" or "database"
 	PlanCode    string   `pulumi:"planCode"`
 	Product     *string  `pulumi:"product"`
 	Datacenter  string   `pulumi:"datacenter"`
@@ -319,6 +319,7 @@ type BudgetNode struct {
 	Retired     *bool    `pulumi:"retired"`    // as the order's: only then may the node leave the bill
 	Disposable  *bool    `pulumi:"disposable"` // as the order's
 
+	Project  *string        `pulumi:"project"`  // of kind "instance", whose PlanCode is the flavor and whose Datacenter is the region
 	Database *DatabaseOffer `pulumi:"database"` // of kind "database", whose PlanCode is the plan and whose Datacenter is the region
 }
 

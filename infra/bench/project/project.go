@@ -45,6 +45,8 @@ type Options struct {
 	FirstAddress netip.Addr
 	// Databases is what runs behind managed databases; nothing when nil.
 	Databases ovhsim.Databases
+	// Clock is the account's; this machine's when nil.
+	Clock func() time.Time
 }
 
 // Project is a Pulumi project of one stack with a backend, simulators and settings of its own.
@@ -188,7 +190,7 @@ func (p *Project) simulate(ctx context.Context, options Options) (workspace.Simu
 	if !first.IsValid() {
 		first = firstAddress
 	}
-	ovh, err := ovhsim.New(ovhsim.Options{Machines: machines, Databases: options.Databases, FirstAddress: first})
+	ovh, err := ovhsim.New(ovhsim.Options{Machines: machines, Databases: options.Databases, FirstAddress: first, Clock: options.Clock})
 	if err != nil {
 		return none, err
 	}

@@ -139,7 +139,7 @@ func down() *cobra.Command {
 
 func preview() *cobra.Command {
 	return &cobra.Command{
-		Use: "preview STACK", Short: "What pulumi up would do with prod, staging or local; no root, no account", Args: cobra.ExactArgs(1),
+		Use: "preview STACK", Short: "What pulumi up would do with prod, staging, load-test or local; no root, no account", Args: cobra.ExactArgs(1),
 		Long: "Previews a stack on a new account, against simulators that run for as long as it takes. Where the sandbox is up, stack local is previewed as it is.",
 		RunE: func(command *cobra.Command, args []string) error {
 			ws, err := here()

@@ -7,6 +7,7 @@ import (
 	"havre/components/ovh/order"
 	"havre/components/ovh/sdk"
 	"havre/infra/report/preview"
+	"havre/stacks"
 )
 
 // Bill is the stack's money, net of tax, in EUR.
@@ -49,7 +50,7 @@ func bill(p preview.Preview) *Bill {
 				}
 				switch s.Op {
 				case preview.Create:
-					b.After += money(preview.Text(s.After.Inputs, "maxMonthly"))
+					b.After += money(preview.Text(s.After.Inputs, "maxMonthly")) + hoursPerMonth*money(preview.Text(s.After.Inputs, "maxHourly"))
 					b.Setup += money(preview.Text(s.After.Inputs, "maxSetup"))
 				case preview.Delete:
 					b.After -= money(preview.Text(s.Before.Outputs, "monthlyPrice"))
@@ -79,6 +80,9 @@ func (b Bill) Percent() float64 {
 	return 100 * float64(b.After) / float64(b.Limit)
 }
 
+// hoursPerMonth makes a month's price of an hour's.
+const hoursPerMonth = stacks.HoursPerMonth
+
 // money reads an amount; what is no amount counts as nothing.
 func money(text string) order.Money {
 	m, err := order.ParseMoney(text)
@@ -89,7 +93,9 @@ func money(text string) order.Money {
 }
 
 // isOrder says whether a step is about a bought service.
-func isOrder(s preview.Step) bool { return s.Type == sdk.ServerToken || s.Type == sdk.VPSToken }
+func isOrder(s preview.Step) bool {
+	return s.Type == sdk.ServerToken || s.Type == sdk.VPSToken || s.Type == sdk.InstanceToken
+}
 
 // server is what a reader wants to know of an order.
 func server(s preview.Step, node string) Server {
@@ -101,6 +107,14 @@ func server(s preview.Step, node string) Server {
 		Name: node, PlanCode: preview.Text(state.Inputs, "planCode"), Datacenter: preview.Text(state.Inputs, "datacenter"),
 		Monthly: preview.Text(state.Outputs, "monthlyPrice"), Setup: preview.Text(state.Outputs, "setupPrice"),
 		Delivery: promise(preview.Text(state.Outputs, "availability")),
+	}
+	if s.Type == sdk.InstanceToken {
+		out.PlanCode, out.Datacenter = preview.Text(state.Inputs, "flavor"), preview.Text(state.Inputs, "region")
+		out.Hourly, out.Monthly = preview.Text(state.Outputs, "hourlyPrice"), ""
+		if out.Hourly == "" {
+			out.Hourly, out.Declared = preview.Text(state.Inputs, "maxHourly"), true
+		}
+		return out
 	}
 	if out.Monthly == "" {
 		out.Monthly, out.Setup, out.Declared = preview.Text(state.Inputs, "maxMonthly"), preview.Text(state.Inputs, "maxSetup"), true
@@ -133,6 +147,10 @@ func (s Server) String() string {
 		text += " in " + strings.ToLower(s.Datacenter)
 	}
 	switch {
+	case s.Hourly != "" && s.Declared:
+		text += fmt.Sprintf(", at most %s EUR an hour until it is deleted", s.Hourly)
+	case s.Hourly != "":
+		text += fmt.Sprintf(", %s EUR an hour until it is deleted", s.Hourly)
 	case s.Monthly == "":
 	case s.Declared:
 		text += fmt.Sprintf(", at most %s EUR a month and %s EUR once", s.Monthly, s.Setup)

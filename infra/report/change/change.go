@@ -66,6 +66,8 @@ type Server struct {
 	// Monthly and Setup are EUR as text, "" when not known. Declared says that Monthly is what the description allows and not yet a price.
 	Monthly, Setup string
 	Declared       bool
+	// Hourly is the price of an instance, which has no other.
+	Hourly string
 	// Delivery is the promise, for a reader: "72 hours".
 	Delivery string
 }

@@ -33,6 +33,8 @@ type Bill struct {
 	Sites, Kinds, Plans []Line
 	Total               Line
 	Budget              stacks.Budget
+	// Hourly is what of it is paid by the hour and ends with the stack: instances, and the database of a fork. Zero where nothing is.
+	Hourly stacks.Money
 }
 
 // Of makes the bill of a plan. Sums of prices cannot fail any more once there is a plan.
@@ -50,6 +52,9 @@ func Of(plan stacks.Plan) (Bill, error) {
 			Name: "database", Site: strings.ToLower(db.Region), Kind: "database", PlanCode: db.Engine + " " + db.Plan + " " + db.Flavor, Monthly: db.Monthly, Setup: stacks.EUR(0, 0),
 		})
 	}
+	if err := b.byTheHour(plan); err != nil {
+		return Bill{}, err
+	}
 	for _, line := range lines {
 		b.Nodes = append(b.Nodes, line)
 		for _, into := range []struct {
@@ -65,6 +70,42 @@ func Of(plan stacks.Plan) (Bill, error) {
 		}
 	}
 	return b, nil
+}
+
+// byTheHour adds up what costs nothing any more once the stack is torn down. A database has a price a month, of which an hour is as large a part as in OVH's catalogue.
+func (b *Bill) byTheHour(plan stacks.Plan) error {
+	b.Hourly = stacks.EUR(0, 0)
+	var err error
+	for _, node := range plan.Nodes {
+		if node.Kind != stacks.Instance {
+			continue
+		}
+		if b.Hourly, err = b.Hourly.Add(node.Offer.Hourly); err != nil {
+			return fmt.Errorf("cost: %s: %w", node.Name, err)
+		}
+	}
+	if db := plan.Stack.Database; db.ForkOf != "" && b.Hourly.Units > 0 {
+		b.Hourly, err = b.Hourly.Add(stacks.Money{Units: db.Monthly.Units / stacks.HoursPerMonth, Currency: db.Monthly.Currency})
+	}
+	return err
+}
+
+// afternoon is how many hours a load test is reckoned with.
+const afternoon = 5
+
+// Afternoon says what a stack costs that is there for an afternoon; "" for one that stays.
+func (b Bill) Afternoon() string {
+	if b.Hourly.Units == 0 {
+		return ""
+	}
+	return fmt.Sprintf("By the hour: %s an hour, and %s for an afternoon of %d hours begun. A month is what it would cost if nobody ended it.",
+		cents(b.Hourly, 1), cents(b.Hourly, afternoon), afternoon)
+}
+
+// cents is so many times an amount, rounded half up to the cent.
+func cents(m stacks.Money, times int64) stacks.Money {
+	const cent = 1_000_000
+	return stacks.Money{Units: (m.Units*times + cent/2) / cent * cent, Currency: m.Currency}
 }
 
 func add(list *[]Line, key string, line Line) error {
@@ -128,8 +169,12 @@ func (b Bill) Sentence() string {
 
 // Text is the bill for a terminal.
 func (b Bill) Text() string {
-	return fmt.Sprintf("cost of stack %s\n\n%s\n%s\n%s\n%s\n%s\n", b.Stack, b.NodeTable().Text(),
+	text := fmt.Sprintf("cost of stack %s\n\n%s\n%s\n%s\n%s\n%s\n", b.Stack, b.NodeTable().Text(),
 		b.SumTable("site", b.Sites).Text(), b.SumTable("kind", b.Kinds).Text(), b.SumTable("plan", b.Plans).Text(), b.Sentence())
+	if afternoon := b.Afternoon(); afternoon != "" {
+		text += afternoon + "\n"
+	}
+	return text
 }
 
 func percent(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " %" }

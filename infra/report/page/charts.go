@@ -195,7 +195,7 @@ func costChart(b cost.Bill) string {
 // costClass colours a node by what was bought.
 func costClass(node cost.Line) string {
 	switch {
-	case node.Kind == "vps":
+	case node.Kind == "vps" || strings.Contains(node.Name, "-control-"):
 		return "control"
 	case strings.Contains(node.Name, "-data-"):
 		return "data"

@@ -48,7 +48,7 @@ func HTML(args Args) string {
 		b.WriteString("<div class=\"tables\">" + args.Capacity.SiteTable().HTML() + args.Capacity.CaseTable().HTML() + "</div>\n</section>\n")
 	}
 	if args.Cost != nil {
-		section(&b, "Cost", args.Cost.Sentence())
+		section(&b, "Cost", strings.TrimSpace(args.Cost.Sentence()+" "+args.Cost.Afternoon()))
 		b.WriteString("<figure>\n" + costChart(*args.Cost) + "</figure>\n<div class=\"tables\">")
 		b.WriteString(args.Cost.SumTable("site", args.Cost.Sites).HTML() + args.Cost.SumTable("kind", args.Cost.Kinds).HTML() + args.Cost.SumTable("plan", args.Cost.Plans).HTML())
 		b.WriteString("</div>\n<div class=\"tables\">" + args.Cost.NodeTable().HTML() + "</div>\n</section>\n")

@@ -106,7 +106,7 @@ func emptyStack(ws workspace.Workspace, folder, stack string) (config string, er
 	}
 	text, err := os.ReadFile(ws.Path(settings))
 	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("stack %s: no %s here; wanted one of prod, staging, local, a review such as review-42, or describe it in stacks/ and add the file", stack, settings)
+		return "", fmt.Errorf("stack %s: no %s here; wanted one of prod, staging, load-test, local, a review such as review-42, or describe it in stacks/ and add the file", stack, settings)
 	}
 	if err != nil {
 		return "", fmt.Errorf("preview: %w", err)

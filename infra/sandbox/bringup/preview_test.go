@@ -14,7 +14,7 @@ import (
 
 // TestAPreviewHasWhatItForks: the account of a stack whose database is a copy has what is copied, under the mark that the other stack's own run would look for.
 func TestAPreviewHasWhatItForks(t *testing.T) {
-	forks := map[string]string{"staging": "prod", "local-staging": "local"}
+	forks := map[string]string{"staging": "prod", "load-test": "prod", "local-staging": "local"}
 	for _, stack := range stacks.Names() {
 		sim, err := ovhsim.New(ovhsim.Options{})
 		if err != nil {

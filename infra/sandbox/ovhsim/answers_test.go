@@ -120,6 +120,7 @@ func TestEveryAnswer(t *testing.T) {
 	o.vpsAndVrack()
 	o.leaving(server)
 	o.databases()
+	o.instances()
 
 	for _, r := range Routes() {
 		if !o.seen[r] {

@@ -486,7 +486,7 @@ func (c *call) databaseAvailability() (any, error) {
 	return out, nil
 }
 
-// cloudCatalogue has the shape of OVH's catalogue cloud, cut down to the databases.
+// cloudCatalogue has the shape of OVH's catalogue cloud, cut down to databases and instances.
 func cloudCatalogue() *catalogue {
 	addons := []object{}
 	add := func(code string, cents int64) {
@@ -509,6 +509,14 @@ func cloudCatalogue() *catalogue {
 			seen[o.storageCode()] = true
 			add(o.storageCode(), o.storage)
 		}
+	}
+	for _, f := range flavors {
+		addons = append(addons, object{
+			"planCode": f.code(), "product": "publiccloud-instance", "invoiceName": f.name, "pricings": []object{{
+				"capacities": []string{"consumption"}, "description": "consumption", "interval": 1, "intervalUnit": "hour", "mode": "default", "phase": 1, "price": f.hourly * 10_000,
+				"promotions": []object{}, "quantity": object{"max": nil, "min": 1}, "repeat": object{"max": nil, "min": 1},
+			}},
+		})
 	}
 	raw, err := json.Marshal(object{
 		"catalogId": 102, "locale": object{"currencyCode": "EUR", "subsidiary": "FR", "taxRate": 20}, "planFamilies": []object{}, "plans": []object{}, "products": []object{}, "addons": addons,

@@ -21,7 +21,7 @@ const (
 type Machine struct {
 	// ServiceName is OVH's name of the service: ns3100001.ip-198-51-100.eu or vps-1a2b3c4d.vps.ovh.net.
 	ServiceName string `json:"serviceName"`
-	// Kind is KindDedicated or KindVPS.
+	// Kind is KindDedicated, KindVPS or KindInstance.
 	Kind string `json:"kind"`
 	// Datacenter is the code used at order time, in lower case: rbx, gra, sbg.
 	Datacenter string `json:"datacenter"`

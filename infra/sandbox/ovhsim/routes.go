@@ -16,7 +16,9 @@ func init() {
 		vrack               = "/vrack/{serviceName}"
 		firewall            = "/ip/{ip}/firewall/{ipOnFirewall}"
 		iam                 = "/v2/iam/resource/{resourceURN}"
-		databases           = "/cloud/project/{serviceName}/database"
+		project             = "/cloud/project/{serviceName}"
+		instances           = project + "/instance"
+		databases           = project + "/database"
 		postgresql          = databases + "/postgresql"
 		cluster             = postgresql + "/{clusterId}"
 	)
@@ -158,6 +160,13 @@ func init() {
 		{post, firewall + "/rule", false, (*call).createRule},
 		{get, firewall + "/rule/{sequence}", false, (*call).getRule},
 		{del, firewall + "/rule/{sequence}", false, (*call).deleteRule},
+
+		{get, project + "/flavor", false, (*call).listFlavors},
+		{get, project + "/image", false, (*call).listCloudImages},
+		{get, instances, false, (*call).listInstances},
+		{post, instances, false, (*call).createInstance},
+		{get, instances + "/{instanceId}", false, (*call).getInstance},
+		{del, instances + "/{instanceId}", false, (*call).deleteInstance},
 
 		{get, databases + "/availability", false, (*call).databaseAvailability},
 		{get, postgresql, false, (*call).listDatabaseServices},

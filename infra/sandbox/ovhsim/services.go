@@ -153,7 +153,7 @@ func (c *call) listServices() (any, error) {
 	out := []int64{}
 	for _, id := range sortedKeys(c.s.st.Services) {
 		v := c.s.st.Services[id]
-		if v.Ended.IsZero() && c.matches("resourceName", v.Name) && c.matches("routes", v.route()) {
+		if v.Kind != KindInstance && v.Ended.IsZero() && c.matches("resourceName", v.Name) && c.matches("routes", v.route()) {
 			out = append(out, id)
 		}
 	}
@@ -321,7 +321,7 @@ func (c *call) listResources() (any, error) {
 	for _, id := range sortedKeys(c.s.st.Services) {
 		v := c.s.st.Services[id]
 		r := c.renderResource(v)
-		if v.Ended.IsZero() && c.matches("resourceName", v.Name) && c.matches("resourceType", r["type"].(string)) {
+		if v.Kind != KindInstance && v.Ended.IsZero() && c.matches("resourceName", v.Name) && c.matches("resourceType", r["type"].(string)) {
 			out = append(out, r)
 		}
 	}

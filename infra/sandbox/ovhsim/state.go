@@ -140,6 +140,7 @@ type service struct {
 	Product     string     `json:"product"`
 	Options     []string   `json:"options"`
 	Datacenter  string     `json:"datacenter"`
+	Region      string     `json:"region"` // of an instance
 	Address     netip.Addr `json:"address"`
 	Order       int64      `json:"order"`
 	Created     time.Time  `json:"created"`

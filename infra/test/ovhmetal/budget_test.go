@@ -76,7 +76,7 @@ func TestBudgetRefusesTheRun(t *testing.T) {
 		{bill("1.5", []string{"a", "a"}, nil), `nodes name "a" is empty or there twice; give every node its own`},
 		{declared{"Budget", "stack-budget", func(map[string]resource.PropertyMap) resource.PropertyMap {
 			return props(map[string]any{"limit": "100", "nodes": []any{map[string]any{"name": "x", "kind": "cloud", "planCode": "p", "datacenter": "rbx"}}})
-		}}, `nodes x: kind "cloud" is neither dedicated nor vps nor database; set one of them`},
+		}}, `nodes x: kind "cloud" is none of dedicated, vps, instance and database; set one of them`},
 		{declared{"Budget", "stack-budget", func(map[string]resource.PropertyMap) resource.PropertyMap {
 			return props(map[string]any{"limit": "100", "nodes": []any{map[string]any{"name": "x", "kind": "vps", "planCode": "p", "datacenter": "GRA"}}})
 		}}, `node x: plan "p" is in none of the catalogues vps; look its code up in OVH's price list`},
