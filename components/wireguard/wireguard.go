@@ -52,8 +52,10 @@ type Args struct {
 	// Port is the UDP port on every host; conf.DefaultPort when 0.
 	Port uint16
 	// MTU of the interface in bytes; conf.DefaultMTU when 0.
-	MTU   int
-	Hosts []Host
+	MTU int
+	// PodsMTU is the pods' in bytes; MTU when 0.
+	PodsMTU int
+	Hosts   []Host
 	// Operators are peers that are not hosts of ours and whose keys are known beforehand: laptops, the CI runner.
 	Operators []conf.Host
 	// Userspace is fetched by hosts whose kernel has no WireGuard; nil where all kernels have it.
@@ -153,7 +155,7 @@ func (m *Mesh) Resources() []pulumi.Resource {
 
 // mesh is the plain part of the configuration: hosts without keys and public addresses, in the order of Args.Hosts, then the operators.
 func (a Args) mesh() conf.Mesh {
-	m := conf.Mesh{Network: a.Network, Pods: a.Pods, Port: a.Port, MTU: a.MTU}
+	m := conf.Mesh{Network: a.Network, Pods: a.Pods, Port: a.Port, MTU: a.MTU, PodsMTU: a.PodsMTU}
 	for _, h := range a.Hosts {
 		m.Hosts = append(m.Hosts, conf.Host{Name: h.Name, Mesh: h.Mesh, Pods: h.Pods, Private: h.Private, Rendezvous: h.Rendezvous})
 	}

@@ -155,10 +155,10 @@ func TestConfiguration(t *testing.T) {
 		lines       string
 		dependsOn   []string
 	}{
-		{without, "node-1-wireguard", "mesh_apply node-1 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-1-wireguard-key"}},
-		{without, "node-2-wireguard", "mesh_apply node-2 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-2-wireguard-key"}},
-		{with, "node-3-wireguard", "mesh_serve node-3 10.80.0.0/16 51820 1420 10.81.0.0/16", all, []string{"node-3-wireguard-key"}},
-		{with, "node-1-wireguard", fmt.Sprintf("mesh_join node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 %x", sum), one + three,
+		{without, "node-1-wireguard", "mesh_apply node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-1-wireguard-key"}},
+		{without, "node-2-wireguard", "mesh_apply node-2 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-2-wireguard-key"}},
+		{with, "node-3-wireguard", "mesh_serve node-3 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-3-wireguard-key"}},
+		{with, "node-1-wireguard", fmt.Sprintf("mesh_join node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 %x", sum), one + three,
 			[]string{"node-1-wireguard-key", "node-3-wireguard"}},
 	} {
 		r := named(t, run(t, hosttest.Known, c.args), c.name)

@@ -17,6 +17,7 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 		Pods:    plan.Stack.Pods.CIDR,
 		Port:    uint16(plan.Stack.Mesh.Port),
 		MTU:     plan.Stack.Mesh.MTU,
+		PodsMTU: plan.Stack.Pods.MTU,
 	}
 	if plan.Stack.Runtime.UserspaceWireGuard {
 		args.Userspace = &conf.Userspace{URL: settings.URL("wireguard-go"), SHA256: settings.Artifacts["wireguard-go"].SHA256}

@@ -61,8 +61,10 @@ type Mesh struct {
 	// Port is the UDP port of every host; DefaultPort when 0.
 	Port uint16
 	// MTU of the mesh interface in bytes, MinMTU to MaxMTU; DefaultMTU when 0.
-	MTU   int
-	Hosts []Host
+	MTU int
+	// PodsMTU is the pods' in bytes, which a host's own packets to them keep to, MinMTU to MTU; MTU when 0.
+	PodsMTU int
+	Hosts   []Host
 }
 
 // AllowedIPs are the addresses that live on h: its mesh address and, on a Kubernetes node, its pod CIDR.
@@ -86,6 +88,13 @@ func (m Mesh) mtu() int {
 		return DefaultMTU
 	}
 	return m.MTU
+}
+
+func (m Mesh) podsMTU() int {
+	if m.PodsMTU == 0 {
+		return m.mtu()
+	}
+	return m.PodsMTU
 }
 
 // line is the host in the roster: name, key, public and private address, allowed IPs. What follows by rule is left out: the padding "=" of the key, the port, and
@@ -170,6 +179,9 @@ func (m Mesh) ValidateShape() error {
 	}
 	if m.MTU != 0 && (m.MTU < MinMTU || m.MTU > MaxMTU) {
 		errs = append(errs, fmt.Errorf("mesh: MTU %d is outside %d–%d; leave it 0 for %d", m.MTU, MinMTU, MaxMTU, DefaultMTU))
+	}
+	if m.PodsMTU != 0 && (m.PodsMTU < MinMTU || m.PodsMTU > m.mtu()) {
+		errs = append(errs, fmt.Errorf("mesh: the pods' MTU %d is outside %d–%d, the mesh's; leave it 0 for that", m.PodsMTU, MinMTU, m.mtu()))
 	}
 	names := make(map[string]bool, len(m.Hosts))
 	private := make(map[netip.Addr]string, len(m.Hosts))

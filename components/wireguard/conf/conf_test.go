@@ -31,7 +31,7 @@ func key(i int) string {
 
 // mesh has n hosts: two sites on the private network, a third site without, the last host outside Kubernetes.
 func mesh(n int) conf.Mesh {
-	m := conf.Mesh{Network: netip.MustParsePrefix("10.80.0.0/16"), Pods: netip.MustParsePrefix("10.81.0.0/16")}
+	m := conf.Mesh{Network: netip.MustParsePrefix("10.80.0.0/16"), Pods: netip.MustParsePrefix("10.81.0.0/16"), PodsMTU: 1410}
 	sites := []string{"gra-worker", "rbx-worker", "sbg-cp"}
 	for i := 1; i <= n; i++ {
 		h := conf.Host{
@@ -80,7 +80,7 @@ func file(t testing.TB, m conf.Mesh, name string) string {
 	fmt.Fprintf(&b, "[Interface]\nAddress = %s/%d\nListenPort = %d\nMTU = %d\nTable = off\n", self.Mesh, m.Network.Bits(), port, mtu)
 	b.WriteString("PostUp = wg set %i private-key /etc/wireguard/private.key\n")
 	if m.Pods.IsValid() {
-		fmt.Fprintf(&b, "PostUp = ip -4 route replace %s dev %%i\n", m.Pods)
+		fmt.Fprintf(&b, "PostUp = ip -4 route replace %s dev %%i mtu 1410\n", m.Pods)
 	}
 	for _, h := range hosts {
 		if h.Name == name {
@@ -223,7 +223,7 @@ func TestExpansionOnTheHost(t *testing.T) {
 	dir := t.TempDir()
 	program := onHost(t, dir)
 	odd := mesh(3)
-	odd.Pods, odd.Port, odd.MTU = netip.Prefix{}, 51830, 1380
+	odd.Pods, odd.PodsMTU, odd.Port, odd.MTU = netip.Prefix{}, 0, 51830, 1380
 	for i := range odd.Hosts {
 		odd.Hosts[i].Pods = netip.Prefix{}
 	}
@@ -244,7 +244,7 @@ func TestExpansionOnTheHost(t *testing.T) {
 		}
 	}
 	for stdin, want := range map[string]string{"broken line\n": "mesh: cannot read the line of broken", "b KEY - - 10.80.0.2\n": "mesh: no line of a among 1"} {
-		r := scripttest.Run(t, dir, program+"mesh_expand a 10.80.0.0/16 51820 1420 -", stdin)
+		r := scripttest.Run(t, dir, program+"mesh_expand a 10.80.0.0/16 51820 1420 - 1410", stdin)
 		if r.Code == 0 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%q passed: %+v", stdin, r)
 		}
@@ -336,7 +336,7 @@ func wantCalls(t *testing.T, what, dir, want string) {
 const (
 	firstTime = "systemctl daemon-reload\nsystemctl -q is-active wg-quick@wg0\nsystemctl stop wg-quick@wg0\nsystemctl start wg-quick@wg0\n"
 	inPlace   = "wg syncconf wg0\n" + link
-	link      = "ip link set dev wg0 mtu 1420 up\nip -4 address replace 10.80.0.1/16 dev wg0\nip -4 route replace 10.81.0.0/16 dev wg0\n"
+	link      = "ip link set dev wg0 mtu 1420 up\nip -4 address replace 10.80.0.1/16 dev wg0\nip -4 route replace 10.81.0.0/16 dev wg0 mtu 1410\n"
 	isActive  = "systemctl -q is-active wg-quick@wg0\n"
 	enable    = "systemctl -q enable wg-quick@wg0\n"
 )
@@ -542,9 +542,12 @@ func TestValidate(t *testing.T) {
 		want   string
 	}{
 		{"sound", func(*conf.Mesh) {}, ""},
-		{"MTU low", func(m *conf.Mesh) { m.MTU = 1279 }, "mesh: MTU 1279 is outside 1280–8920; leave it 0 for 1420"},
-		{"MTU least", func(m *conf.Mesh) { m.MTU = 1280 }, ""},
+		{"MTU low", func(m *conf.Mesh) { m.MTU, m.PodsMTU = 1279, 0 }, "mesh: MTU 1279 is outside 1280–8920; leave it 0 for 1420"},
+		{"MTU least", func(m *conf.Mesh) { m.MTU, m.PodsMTU = 1280, 0 }, ""},
 		{"MTU most", func(m *conf.Mesh) { m.MTU = 8920 }, ""},
+		{"pods' MTU, the mesh's", func(m *conf.Mesh) { m.PodsMTU = 1420 }, ""},
+		{"pods' MTU high", func(m *conf.Mesh) { m.PodsMTU = 1421 }, "mesh: the pods' MTU 1421 is outside 1280–1420, the mesh's; leave it 0 for that"},
+		{"pods' MTU low", func(m *conf.Mesh) { m.PodsMTU = 1279 }, "mesh: the pods' MTU 1279 is outside 1280–1420, the mesh's; leave it 0 for that"},
 		{"MTU high", func(m *conf.Mesh) { m.MTU = 8921 }, "mesh: MTU 8921 is outside 1280–8920; leave it 0 for 1420"},
 		{"network", func(m *conf.Mesh) { m.Network = prefix("10.80.0.1/16") }, "mesh: network 10.80.0.1/16 is not an IPv4 network; write it like 10.80.0.0/16"},
 		{"network IPv6", func(m *conf.Mesh) { m.Network = prefix("fd00::/64"); m.Hosts = nil },
@@ -588,7 +591,11 @@ func TestValidate(t *testing.T) {
 			`mesh: host rbx-worker-1: public key "` + key(1)[:20] + `\n` + key(1)[20:] + `" is not 32 bytes in base64; it is what wg pubkey prints on the host`},
 		{"key twice", func(m *conf.Mesh) { m.Hosts[1].PublicKey = key(1) },
 			"mesh: hosts rbx-worker-1 and sbg-cp-2 have the same key " + key(1) + "; one was made from the other's disk, remove /etc/wireguard/private.key on it and run again"},
-		{"several", func(m *conf.Mesh) { m.MTU = 1; m.Hosts[0].Mesh = addr("10.82.0.1"); m.Hosts[2].PublicKey = "x" },
+		{"several", func(m *conf.Mesh) {
+			m.MTU, m.PodsMTU = 1, 0
+			m.Hosts[0].Mesh = addr("10.82.0.1")
+			m.Hosts[2].PublicKey = "x"
+		},
 			"mesh: MTU 1 is outside 1280–8920; leave it 0 for 1420\nmesh: host rbx-worker-1: mesh address 10.82.0.1 is outside 10.80.0.0/16; change its index\n" +
 				`mesh: host gra-worker-3: public key "x" is not 32 bytes in base64; it is what wg pubkey prints on the host`},
 		{"too many", func(m *conf.Mesh) {

@@ -75,7 +75,7 @@ func (m Mesh) Scripts(names []string) ([]string, error) {
 		if !found {
 			return nil, fmt.Errorf("mesh: no host %s among its %d", name, len(hosts))
 		}
-		self := script.Words(name, m.Network.String(), strconv.Itoa(int(m.port())), strconv.Itoa(m.mtu()), pods)
+		self := script.Words(name, m.Network.String(), strconv.Itoa(int(m.port())), strconv.Itoa(m.mtu()), pods, strconv.Itoa(m.podsMTU()))
 		switch {
 		case len(serves) == 0:
 			texts[i] = "mesh_apply " + self + " <<'EOF'\n" + roster.String() + "EOF\n"

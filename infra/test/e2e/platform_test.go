@@ -225,22 +225,41 @@ func (w *walk) fullSize(t *testing.T, ctx context.Context) {
 	if len(pods) < 2 {
 		t.Fatalf("render pods on %d nodes, want two: %v", len(pods), pods)
 	}
-	size := plan(t).Stack.Pods.MTU - 28 // the headers of IPv4 and ICMP
 	for from := range pods {
 		for to, address := range pods {
-			if from == to {
-				continue
-			}
-			for _, try := range []struct {
-				size   int
-				passes bool
-			}{{size, true}, {size + 1, false}} {
-				out, err := w.on(ctx, from, fmt.Sprintf("%sping -M do -c 3 -i 0.2 -W 2 -s %d %s", inPod, try.size, address))
-				if (err == nil) != try.passes {
-					t.Errorf("%d bytes from a pod on %s to one on %s, not to be fragmented: passes %t, want %t: %s", try.size+28, from, to, err == nil, try.passes, out)
-				}
+			if from != to {
+				w.fits(t, ctx, from, inPod, address, plan(t).Stack.Pods.MTU)
 			}
 		}
+	}
+	w.hostSizes(t, ctx, pods)
+}
+
+// hostSizes: hosts speak to each other with the mesh's MTU, and to pods with theirs.
+func (w *walk) hostSizes(t *testing.T, ctx context.Context, pods map[string]string) {
+	members := plan(t).Members
+	for i, from := range members {
+		w.fits(t, ctx, from.Name, "", members[(i+1)%len(members)].Mesh.String(), plan(t).Stack.Mesh.MTU)
+		for to, address := range pods {
+			if to != from.Name {
+				w.fits(t, ctx, from.Name, "", address, plan(t).Stack.Pods.MTU)
+			}
+		}
+	}
+}
+
+// fits sends packets that must not be fragmented: those of mtu bytes arrive, and of one byte more the sender is told that they are too long. One that vanishes is what
+// nobody finds afterwards.
+func (w *walk) fits(t *testing.T, ctx context.Context, node, in, to string, mtu int) {
+	t.Helper()
+	ping := func(bytes int) (string, error) {
+		return w.on(ctx, node, fmt.Sprintf("%sping -M do -c 3 -i 0.2 -W 2 -s %d %s", in, bytes-28, to)) // less the headers of IPv4 and ICMP
+	}
+	if out, err := ping(mtu); err != nil {
+		t.Errorf("%d bytes from %s (%s) to %s, not to be fragmented, do not pass: %s", mtu, node, in, to, out)
+	}
+	if out, err := ping(mtu + 1); err == nil || !strings.Contains(out, "too long") {
+		t.Errorf("%d bytes from %s (%s) to %s, not to be fragmented: %v, wanted to be told that they are too long: %s", mtu+1, node, in, to, err, out)
 	}
 }
 

@@ -40,7 +40,7 @@ mesh_userspace() {
 
 # mesh_expand SELF: lines of the roster on standard input, the file of wg-quick on standard output. A pair uses the private network where both are on it.
 mesh_expand() {
-  local self=$1 network=$2 port=$3 mtu=$4 pods=$5 lines line name key public private addresses own='' own_private=- item items list
+  local self=$1 network=$2 port=$3 mtu=$4 pods=$5 pods_mtu=$6 lines line name key public private addresses own='' own_private=- item items list
   mapfile -t lines
   for line in "${lines[@]}"; do
     read -r name key public private addresses <<<"$line"
@@ -52,7 +52,7 @@ mesh_expand() {
   [[ -n $own ]] || havre_fail "mesh: no line of $self among ${#lines[@]}"
   printf '[Interface]\nAddress = %s\nListenPort = %s\nMTU = %s\nTable = off\n' "$own/${network#*/}" "$port" "$mtu"
   printf 'PostUp = wg set %%i private-key %s\n' "$mesh_key_file"
-  [[ $pods == - ]] || printf 'PostUp = ip -4 route replace %s dev %%i\n' "$pods"
+  [[ $pods == - ]] || printf 'PostUp = ip -4 route replace %s dev %%i mtu %s\n' "$pods" "$pods_mtu"
   for line in "${lines[@]}"; do
     read -r name key public private addresses <<<"$line"
     [[ $name != "$self" ]] || continue
@@ -77,14 +77,14 @@ mesh_value() { sed -n "s/^$1 = //p" "$mesh_conf" | head -n 1; }
 # mesh_sync: bring the running interface to the file without touching what stays. syncconf takes a missing private key for an order to clear it, so it is put back in;
 # it passes through a pipe and never through an argument.
 mesh_sync() {
-  local config pods
+  local config pods=- pods_mtu=-
   config=$(wg-quick strip "$mesh_interface")
   wg syncconf "$mesh_interface" <(printf '[Interface]\nPrivateKey = %s\n%s\n' "$(<"$mesh_key_file")" "${config#*\[Interface\]}")
-  pods=$(sed -n 's/^PostUp = ip -4 route replace \(.*\) dev %i$/\1/p' "$mesh_conf")
-  mesh_link "$(mesh_value Address)" "$(mesh_value MTU)" "${pods:--}"
+  read -r pods pods_mtu < <(sed -n 's/^PostUp = ip -4 route replace \(.*\) dev %i mtu \(.*\)$/\1 \2/p' "$mesh_conf") || true
+  mesh_link "$(mesh_value Address)" "$(mesh_value MTU)" "${pods:--}" "$pods_mtu"
 }
 
-# mesh_link ADDRESS MTU PODS: what the interface has beside its peers.
+# mesh_link ADDRESS MTU PODS PODS_MTU: what the interface has beside its peers. A host's own packet to a pod must know what a pod takes: a longer one would be lost without a word.
 mesh_link() {
   local other
   ip link set dev "$mesh_interface" mtu "$2" up
@@ -92,7 +92,7 @@ mesh_link() {
   ip -o -4 address show dev "$mesh_interface" | while read -r _ _ _ other _; do
     [[ $other == "$1" ]] || ip -4 address del "$other" dev "$mesh_interface"
   done
-  [[ $3 == - ]] || ip -4 route replace "$3" dev "$mesh_interface"
+  [[ $3 == - ]] || ip -4 route replace "$3" dev "$mesh_interface" mtu "$4"
 }
 
 mesh_runs() { systemctl -q is-active "$mesh_unit" && mesh_exists; }
@@ -192,13 +192,13 @@ mesh_serve_no_more() {
 # mesh_join SELF SHA256: the line of this host and those of the rendezvous hosts on standard input, the checksum of the roster that they serve. The interface gets
 # those peers beside the ones it has, then the whole roster.
 mesh_join() {
-  local lines text roster addresses sum=$6
+  local lines text roster addresses sum=$7
   lines=$(cat)
-  text=$(mesh_expand "${@:1:5}" <<<"$lines")
+  text=$(mesh_expand "${@:1:6}" <<<"$lines")
   mesh_prepare
   if mesh_runs; then
     wg addconf "$mesh_interface" <(sed '1,/^$/d' <<<"$text")
-    mesh_link "$(sed -n 's/^Address = //p' <<<"$text")" "$4" "$5"
+    mesh_link "$(sed -n 's/^Address = //p' <<<"$text")" "$4" "$5" "$6"
   else
     havre_file "$mesh_conf" 0600 <<<"$text"
     mesh_start
@@ -206,7 +206,7 @@ mesh_join() {
   # The mesh address of each rendezvous: the first of all that is routed to it.
   mapfile -t addresses < <(sed -n 's/^AllowedIPs = \([^/]*\).*/\1/p' <<<"$text")
   roster=$(mesh_fetch "$sum" "${addresses[@]}")
-  mesh_apply "${@:1:5}" <<<"$roster"
+  mesh_apply "${@:1:6}" <<<"$roster"
 }
 
 # mesh_fetch SHA256 ADDRESS...: the roster of that checksum from the first that serves it.
