@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,38 +87,65 @@ func (c *Cache) Path(ctx context.Context, name string, progress func(string)) (s
 	return c.path(ctx, name, place{}, progress)
 }
 
-// All returns the paths of the named tools, building what is missing one after another: a build already uses every core. It goes on after a failure, so
-// that one broken pin is told together with the others; what was built stays built.
+// sideBySide is how many modules are built at once. The end of every build, its linking, keeps one core at most; what is built beside it takes the others.
+const sideBySide = 2
+
+// All returns the paths of the named tools, building what is missing: the tools of one module one after another, because they share most of what they are
+// compiled from, and two modules side by side. It goes on after a failure, so that one broken pin is told together with the others; what was built stays built.
 func (c *Cache) All(ctx context.Context, names []string, progress func(string)) (map[string]string, error) {
 	paths := make(map[string]string, len(names))
-	var missing []string
+	var missing []Tool
 	var errs []error
 	for _, name := range names {
 		path, built, err := c.Cached(ctx, name)
-		switch {
-		case err != nil:
+		if err != nil {
 			errs = append(errs, err)
-		case built:
-			paths[name] = path
-		default:
-			missing = append(missing, name)
+			continue
+		}
+		paths[name] = path
+		if tool, err := find(c.tools, name); err == nil && !built {
+			missing = append(missing, tool)
 		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	for i, name := range missing {
-		path, err := c.path(ctx, name, place{i + 1, len(missing)}, progress)
-		if err != nil {
-			errs = append(errs, err)
-			if ctx.Err() != nil {
-				break
-			}
-			continue
+	var mu sync.Mutex
+	say := func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if progress != nil {
+			progress(line)
 		}
-		paths[name] = path
 	}
-	return paths, errors.Join(errs...)
+	modules := map[string][]int{}
+	var order []string
+	for i, tool := range missing {
+		if len(modules[tool.Module]) == 0 {
+			order = append(order, tool.Module)
+		}
+		modules[tool.Module] = append(modules[tool.Module], i)
+	}
+	failed := make([]error, len(missing))
+	var group errgroup.Group
+	group.SetLimit(sideBySide)
+	for _, module := range order {
+		group.Go(func() error {
+			for _, i := range modules[module] {
+				if failed[i] = ctx.Err(); failed[i] == nil {
+					_, failed[i] = c.path(ctx, missing[i].Name, place{i + 1, len(missing)}, say)
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for i, err := range failed {
+		if err != nil {
+			delete(paths, missing[i].Name)
+		}
+	}
+	return paths, errors.Join(failed...)
 }
 
 // Cached returns where a tool lies or would lie, and whether it is built.

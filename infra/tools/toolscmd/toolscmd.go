@@ -39,7 +39,7 @@ func buildCommand(open func() (*tools.Cache, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "build [tool…]",
 		Short: "Build the named tools, or all, and print their paths",
-		Long: "Builds what the cache does not hold, one tool after another, and prints the path of each. All of them from nothing take about half an hour on\n" +
+		Long: "Builds what the cache does not hold, two modules side by side, and prints the path of each. All of them from nothing take about half an hour on\n" +
 			"two cores; a tool that is there costs nothing.",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			cache, err := open()
