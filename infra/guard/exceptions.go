@@ -40,7 +40,6 @@ func Exceptions() []Exception {
 		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/lib/modules", "it loads the kernel's modules for sockets and sets; it only reads there"},
 		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/run/xtables.lock", "iptables' own lock, which all who change rules on the node must hold"},
 		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/proc/sys/net", stateOfTheKernel},
-		{RuleState, "DaemonSet", "cilium-agent-daemon-set", "/proc/sys/kernel", stateOfTheKernel},
 		{RuleLimits, "DaemonSet", "cilium-agent-daemon-set", "cpu of container cilium-agent", throttled},
 		{RuleKind, "ServiceAccount", "cilium-operator-account", "core/v1:ServiceAccount", networkOfAll},
 		{RuleKind, "ClusterRole", "cilium-operator-role", "rbac.authorization.k8s.io/v1:ClusterRole", networkOfAll},

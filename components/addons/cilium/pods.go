@@ -15,9 +15,10 @@ const localhost = "127.0.0.1"
 // operatorReplicas: one leads, and the other takes over when its node dies. Pods run on meanwhile; only new identities wait.
 const operatorReplicas = 2
 
-// capabilities are the chart's of 1.19.4 for the agent, which runs without being privileged.
+// capabilities are the chart's of 1.19.4 for the agent, which runs without being privileged. Left out is SYS_RESOURCE, for the limit of locked memory, which kernels from 5.11 on no
+// longer hold programs and maps against.
 var capabilities = []string{
-	"CHOWN", "KILL", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "SYS_MODULE", "SYS_ADMIN", "SYS_RESOURCE", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYSLOG",
+	"CHOWN", "KILL", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "SYS_MODULE", "SYS_ADMIN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYSLOG",
 }
 
 // mount is a folder of the node in the agent's container.
@@ -39,9 +40,9 @@ var mounts = []mount{
 	{name: "cni-config", host: configFolder, path: "/host" + configFolder, kind: "DirectoryOrCreate"},
 	{name: "modules", host: "/lib/modules", path: "/lib/modules", kind: "DirectoryOrCreate", readOnly: true},
 	{name: "xtables-lock", host: "/run/xtables.lock", path: "/run/xtables.lock", kind: "FileOrCreate"},
-	// A container that is not privileged sees its own /proc/sys read-only.
+	// A container that is not privileged sees its own /proc/sys read-only. Of the kernel's own settings an agent would change two; they are not its business but the
+	// host's (kubernetes_sysctls), and it goes on without them.
 	{name: "sys-net", host: "/proc/sys/net", path: "/host/proc/sys/net", kind: "Directory"},
-	{name: "sys-kernel", host: "/proc/sys/kernel", path: "/host/proc/sys/kernel", kind: "Directory"},
 }
 
 func fromField(name, path string) corev1.EnvVarArgs {

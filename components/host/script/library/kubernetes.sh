@@ -75,6 +75,8 @@ kubernetes_sysctls() {
   [[ $CNI != bridge ]] || echo 'net.bridge.bridge-nf-call-iptables = 1'
   # A pod's packet may leave by another way than it came; systemd sets the filter on every interface that comes up, and the last file wins.
   [[ $CNI != external ]] || echo 'net.ipv4.conf.lxc*.rp_filter = 0'
+  # What the agent of the pod network would set itself if it could write settings that are not the network's.
+  [[ $CNI != external ]] || printf '%s\n' 'kernel.unprivileged_bpf_disabled = 1' 'kernel.timer_migration = 0'
   # The values that kubelet insists on under protectKernelDefaults, and room for the watches of many pods.
   cat <<'EOF'
 vm.overcommit_memory = 1
