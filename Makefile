@@ -10,7 +10,7 @@ GO ?= go
 STACK ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview build check lint machine test faults bench load drills clean
+.PHONY: help up down preview build check lint machine test cilium faults bench load drills clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,7 +38,7 @@ lint: bin/havre
 check: bin/havre lint ## build, vet, lint, unit, golden and graph tests: offline, no root
 	$(GO) build ./...
 	$(GO) vet ./...
-	$(GO) vet -tags e2e,faults,sandbox ./infra/test/... ./infra/sandbox/...
+	$(GO) vet -tags e2e,faults,sandbox,cilium ./infra/test/... ./infra/sandbox/...
 	$(GO) test ./...
 	$(GO) -C infra/tools/modules/caddy test ./...
 
@@ -54,6 +54,9 @@ test: machine check build ## make check, then the whole platform on real hosts, 
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/edge
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/etcd
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e
+
+cilium: machine build ## stack local with production's pod network: pictures, full-size packets, Services, policies; builds Cilium once (root)
+	$(GO) test -tags e2e,cilium -count=1 -timeout 60m -v -run TestCilium ./infra/test/e2e
 
 faults: build ## every fault at every call of an order's life, and pulumi killed at random: nothing bought twice, nothing lost
 	@$(GO) run ./infra/cmd/faults

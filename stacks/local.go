@@ -20,7 +20,7 @@ func localDifferences() []Difference {
 		{Path: "Cluster.Backup.Storage", Why: "the sandbox's own object storage", Apply: func(s *Stack) {
 			s.Cluster.Backup.Storage = ObjectStorage{Endpoint: "http://198.51.100.1:9000", Region: "local", Bucket: "havre-local-backup"}
 		}},
-		{Path: "Pods.Network", Why: "plain bridge and kube-proxy: Cilium was not brought up here yet", Apply: func(s *Stack) { s.Pods.Network = NetworkBridge }},
+		{Path: "Pods.Network", Why: "Cilium is minutes of building; `make cilium` runs this stack with it", Apply: func(s *Stack) { s.Pods.Network = NetworkBridge }},
 		// The containers have cgroup v1 and neither the right to lower an out-of-memory score nor WireGuard in the kernel; all share two cores.
 		{Path: "Runtime", Why: "what containers on a shared kernel need", Apply: func(s *Stack) {
 			s.Runtime = Runtime{CgroupDriver: "cgroupfs", CgroupV1: true, RestrictOOMScoreAdj: true, UserspaceWireGuard: true, SharedCores: 2}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // BuildOwn builds a main package of this repository, such as "./infra/tools/language-go", into a file. Go's own build cache makes an unchanged one a
@@ -105,4 +106,19 @@ func sameFile(a, b string) (bool, error) {
 	}
 	sumB, err := checksum(b)
 	return sumA == sumB, err
+}
+
+// ModuleDir is the folder in which go keeps the source of a module that one of the tools' modules pins.
+func ModuleDir(ctx context.Context, root, module, path string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path)
+	cmd.Dir, cmd.Env = filepath.Join(root, modulesDir, module), environment()
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("module %s of %s/%s: %w", path, modulesDir, module, err)
+	}
+	dir := strings.TrimSpace(string(out))
+	if dir == "" {
+		return "", fmt.Errorf("module %s of %s/%s: go has not fetched it; build one of its tools first", path, modulesDir, module)
+	}
+	return dir, nil
 }

@@ -71,7 +71,8 @@ func command() *cobra.Command {
 }
 
 func up() *cobra.Command {
-	return &cobra.Command{
+	var cilium bool
+	command := &cobra.Command{
 		Use: "up", Short: "From nothing to a served picture: tools, sandbox, pulumi up on stack local, proof", Args: cobra.NoArgs,
 		Long: "Builds what is missing, starts the sandbox, runs pulumi up on stack local, and fetches a picture through the edge.\nIt may be run again at any time; the last line is a picture's URL.",
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -79,9 +80,11 @@ func up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return bringup.Up(command.Context(), ws, command.OutOrStdout())
+			return bringup.Up(command.Context(), ws, cilium, command.OutOrStdout())
 		},
 	}
+	command.Flags().BoolVar(&cilium, "cilium", false, "with Cilium as the pod network, as production has it, instead of the plain bridge")
+	return command
 }
 
 func build() *cobra.Command {

@@ -30,6 +30,7 @@ const (
 	CoreDNS       = "v1.15.0"
 	MetricsServer = "v0.9.0"
 	Caddy         = "2.11.9"
+	CiliumVersion = "v1.19.4"
 )
 
 // Inputs are the files that everything is made of.
@@ -40,6 +41,8 @@ type Inputs struct {
 	Renderer, Pause string
 	// Tree is the unpacked base file system: nft and the certificates come from it.
 	Tree string
+	// Cilium is given where the sandbox is to have it as its pod network.
+	Cilium *Cilium
 }
 
 // hostBinaries are what a host fetches from the mirror.
@@ -61,7 +64,11 @@ func Needed() []string {
 func (in Inputs) check() error {
 	var errs []error
 	binaries := map[string]string{"renderer": in.Renderer, "pause": in.Pause}
-	for _, name := range Needed() {
+	needed := Needed()
+	if in.Cilium != nil {
+		needed = append(needed, CiliumTools...)
+	}
+	for _, name := range needed {
 		binaries[name] = in.Tools[name]
 	}
 	for _, name := range slices.Sorted(maps.Keys(binaries)) {
@@ -98,7 +105,11 @@ func (in Inputs) images() ([]Image, error) {
 		tool("etcd", Etcd, "etcdctl", "etcdutl"), tool("coredns", CoreDNS), tool("metrics-server", MetricsServer),
 		caddy, renderer, binaryImage("pause", Pause, map[string]string{"pause": in.Pause}),
 	}
-	return images, nil
+	if in.Cilium == nil {
+		return images, nil
+	}
+	network, err := in.ciliumImages()
+	return append(images, network...), err
 }
 
 // Artifact is a binary in the mirror.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,5 +222,71 @@ func TestLinksStayInTheirTree(t *testing.T) {
 	}
 	if _, err := within(tree, "/round"); err == nil || err.Error() != "file /round: too many links" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCiliumImages: the agent's holds what it runs by name, and its programs for the kernel without their tests.
+func TestCiliumImages(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, compiler, source := t.TempDir(), t.TempDir(), t.TempDir()
+	put := func(path string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(self, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := Inputs{Tools: map[string]string{}, Tree: tree, Cilium: &Cilium{Source: source, Compiler: compiler, CompilerBinary: "/usr/lib/llvm/bin/clang"}}
+	for _, name := range CiliumTools {
+		in.Tools[name] = self
+	}
+	write := func(path string) {
+		t.Helper()
+		binary, err := os.ReadFile(self)
+		if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, binary, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := in.ciliumImages(); err == nil {
+		t.Error("there is no compiler, and nobody says so")
+	}
+	write(filepath.Join(compiler, "usr/lib/llvm/bin/clang"))
+	for _, program := range ciliumPrograms {
+		write(filepath.Join(tree, program))
+	}
+	if _, err := in.ciliumImages(); err == nil || err.Error() != "image cilium: no extensions of iptables in "+tree {
+		t.Errorf("without extensions of iptables: %v", err)
+	}
+	write(filepath.Join(tree, "usr/lib/x86_64-linux-gnu/xtables/libxt_comment.so"))
+	for _, path := range []string{"bpf_lxc.c", "include/a.h", "tests/b.c", "complexity-tests/c.c"} {
+		put(filepath.Join(source, "bpf", path))
+	}
+	images, err := in.ciliumImages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(images) != 2 || images[0].Name != "cilium" || images[1].Name != "cilium-operator" || images[0].Tag != CiliumVersion {
+		t.Fatalf("images %v", images)
+	}
+	for _, path := range []string{
+		"/cilium-agent", "/opt/cni/bin/cilium-cni", "/install-plugin.sh", "/usr/bin/clang", "/usr/lib/llvm/bin/clang", "/usr/bin/bash", "/usr/sbin/iptables-restore",
+		"/usr/lib/x86_64-linux-gnu/xtables/libxt_comment.so", "/var/lib/cilium/bpf/bpf_lxc.c", "/var/lib/cilium/bpf/include/a.h",
+	} {
+		if _, found := images[0].Files[path]; !found {
+			t.Errorf("the agent's image lacks %s", path)
+		}
+	}
+	if got := images[0].Files["/usr/bin/clang"].Link; got != "../lib/llvm/bin/clang" {
+		t.Errorf("clang is a link to %q", got)
+	}
+	for path := range images[0].Files {
+		if strings.Contains(path, "tests") {
+			t.Errorf("the agent's image has %s", path)
+		}
+	}
+	if _, found := images[1].Files["/cilium-operator-generic"]; !found {
+		t.Error("the operator's image lacks the operator")
 	}
 }

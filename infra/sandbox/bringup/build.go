@@ -2,8 +2,11 @@ package bringup
 
 import (
 	"context"
+	"maps"
 	"strings"
 
+	"havre/infra/sandbox/artifacts"
+	"havre/infra/sandbox/compiler"
 	"havre/infra/tools"
 	"havre/infra/workspace"
 )
@@ -66,6 +69,21 @@ func BuildOwn(ctx context.Context, ws workspace.Workspace, kubernetesPlugin stri
 		{Kind: "resource", Name: "cloudflare", Version: tools.CloudflareVersion, Binary: ws.Path("build", "plugins", "pulumi-resource-cloudflare")},
 		{Kind: "resource", Name: "ovhmetal", Version: ovhmetalVersion, Binary: ws.Bin("pulumi-resource-ovhmetal")},
 	})
+}
+
+// BuildCilium builds what Cilium's images are made of, adds its tools to the others, and says where the rest of it lies.
+func BuildCilium(ctx context.Context, ws workspace.Workspace, paths map[string]string, report func(string)) (*artifacts.Cilium, error) {
+	built, err := BuildTools(ctx, ws, artifacts.CiliumTools, report)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(paths, built)
+	source, err := tools.ModuleDir(ctx, ws.Root, "cilium", "github.com/cilium/cilium")
+	if err != nil {
+		return nil, err
+	}
+	tree, err := compiler.Unpack(ctx, ws.Cache, report)
+	return &artifacts.Cilium{Source: source, Compiler: tree, CompilerBinary: compiler.Binary}, err
 }
 
 // BuildSandbox builds what the sandbox serves to its hosts: the tools by name, and the renderer and the pause container as static binaries.

@@ -24,7 +24,9 @@ const Reader = "Ada Lovelace"
 
 // Up brings stack local up and proves that a picture is served. It may be run again at any time: what is there is left alone, and after a failure it
 // goes on where that was.
-func Up(ctx context.Context, ws workspace.Workspace, out io.Writer) error {
+//
+// With cilium, its pod network is Cilium's instead of the plain bridge.
+func Up(ctx context.Context, ws workspace.Workspace, cilium bool, out io.Writer) error {
 	steps := step.New(out, 7)
 	options := daemon.Options{Root: ws.Root, Cache: ws.Cache}
 	if err := steps.Run("this machine", func(report func(string)) error {
@@ -38,7 +40,10 @@ func Up(ctx context.Context, ws workspace.Workspace, out io.Writer) error {
 		if engine, err = BuildTools(ctx, ws, EngineTools, report); err != nil {
 			return err
 		}
-		options.Tools, options.Renderer, options.Pause, err = BuildSandbox(ctx, ws, report)
+		if options.Tools, options.Renderer, options.Pause, err = BuildSandbox(ctx, ws, report); err != nil || !cilium {
+			return err
+		}
+		options.Cilium, err = BuildCilium(ctx, ws, options.Tools, report)
 		return err
 	}); err != nil {
 		return err

@@ -29,6 +29,8 @@ type Options struct {
 	Tools map[string]string
 	// Renderer and Pause are the project's own static binaries.
 	Renderer, Pause string
+	// Cilium is given where it is to be the pod network. A sandbox that is up keeps the network that it was started with.
+	Cilium *artifacts.Cilium
 	// Executable is the havre binary that runs `sandbox daemon`; this one where empty.
 	Executable string
 	// Progress is told what is being done, a line at a time; nil for silence.
@@ -83,11 +85,14 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return Settings{}, fmt.Errorf("sandbox: %w", err)
 	}
+	if err := sameNetwork(folder, o); err != nil {
+		return Settings{}, err
+	}
 	tree, err := base.Builder{Cache: o.Cache, Progress: o.Progress}.Make(ctx)
 	if err != nil {
 		return Settings{}, err
 	}
-	catalogue, err := artifacts.Build(ctx, o.Cache, artifacts.Inputs{Tools: o.Tools, Renderer: o.Renderer, Pause: o.Pause, Tree: tree}, o.Progress)
+	catalogue, err := artifacts.Build(ctx, o.Cache, artifacts.Inputs{Tools: o.Tools, Renderer: o.Renderer, Pause: o.Pause, Tree: tree, Cilium: o.Cilium}, o.Progress)
 	if err != nil {
 		return Settings{}, err
 	}
@@ -102,10 +107,31 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 		return Settings{}, err
 	}
 	settings := newSettings(catalogue, private, public)
+	settings.PodNetwork = o.podNetwork()
 	if err := host.WriteJSON(filepath.Join(folder, settingsFile), settings, 0o600); err != nil {
 		return Settings{}, err
 	}
 	return settings, run(ctx, folder, Job{Tree: tree, Catalogue: catalogue, Cache: o.Cache}, o)
+}
+
+// podNetwork is the name that stacks has for it.
+func (o Options) podNetwork() string {
+	if o.Cilium != nil {
+		return "cilium"
+	}
+	return ""
+}
+
+// sameNetwork refuses another pod network than a running sandbox has: a network is for a cluster's life.
+func sameNetwork(folder string, o Options) error {
+	var was Settings
+	if !Live(folder) {
+		return nil
+	}
+	if found, err := host.ReadJSON(filepath.Join(folder, settingsFile), &was); err != nil || !found || was.PodNetwork == o.podNetwork() {
+		return err
+	}
+	return fmt.Errorf("sandbox: it runs with pod network %q and is asked for %q, and a cluster keeps its network; take it away first: make down", was.PodNetwork, o.podNetwork())
 }
 
 // run sees to it that a daemon of this build does this job.

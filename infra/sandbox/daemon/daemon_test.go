@@ -61,6 +61,8 @@ func TestSettingsAreWhatTheProgramReads(t *testing.T) {
  "imageRegistry": "198.51.100.1:5000",
  "images": {
   "caddy": "198.51.100.1:5000/caddy` + at + `",
+  "cilium": "198.51.100.1:5000/cilium` + at + `",
+  "cilium-operator": "198.51.100.1:5000/cilium-operator` + at + `",
   "coredns": "198.51.100.1:5000/coredns` + at + `",
   "kube-proxy": "198.51.100.1:5000/kube-proxy` + at + `",
   "metrics-server": "198.51.100.1:5000/metrics-server` + at + `",
@@ -142,6 +144,43 @@ func TestLiveIsTheRecordedProcessOnly(t *testing.T) {
 		if Live(folder) != want {
 			t.Errorf("start %d: live is %v", start, !want)
 		}
+	}
+}
+
+// TestNetworkIsKept: a sandbox that runs is not handed another pod network; one that is down takes any.
+func TestNetworkIsKept(t *testing.T) {
+	self, err := host.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := Options{Cilium: &artifacts.Cilium{}}
+	for _, c := range []struct {
+		was   string
+		live  bool
+		asked Options
+		want  string
+	}{
+		{"", true, Options{}, ""},
+		{"cilium", true, with, ""},
+		{"cilium", false, Options{}, ""},
+		{"", true, with, `sandbox: it runs with pod network "" and is asked for "cilium", and a cluster keeps its network; take it away first: make down`},
+		{"cilium", true, Options{}, `sandbox: it runs with pod network "cilium" and is asked for "", and a cluster keeps its network; take it away first: make down`},
+	} {
+		folder := t.TempDir()
+		if c.live {
+			if err := host.WriteJSON(filepath.Join(folder, stateFile), State{Process: self}, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := host.WriteJSON(filepath.Join(folder, settingsFile), Settings{PodNetwork: c.was}, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := sameNetwork(folder, c.asked); fmt.Sprint(err) != c.want && (err != nil || c.want != "") {
+			t.Errorf("%+v: got %v", c, err)
+		}
+	}
+	if err := sameNetwork(t.TempDir(), with); err != nil {
+		t.Errorf("in a folder without a sandbox: %v", err)
 	}
 }
 

@@ -81,10 +81,12 @@ type Settings struct {
 	BackupAccessKey string `json:"backupAccessKey"`
 	BackupSecretKey string `json:"backupSecretKey"`
 	BackupPassword  string `json:"backupPassword"`
+	// PodNetwork is what the sandbox was started with; empty for the description's own.
+	PodNetwork string `json:"podNetwork,omitempty"`
 }
 
 // settingsImages are the images of Settings.
-var settingsImages = []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "pause"}
+var settingsImages = []string{"renderer", "caddy", "coredns", "metrics-server", "kube-proxy", "cilium", "cilium-operator", "pause"}
 
 func newSettings(catalogue artifacts.Catalogue, private, public string) Settings {
 	settings := Settings{
