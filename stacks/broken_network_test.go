@@ -57,6 +57,28 @@ var brokenNetworks = []broken{
 		`network PrivateNetwork.CIDR: 10.0.0.0/8 overlaps Pods.CIDR 10.81.0.0/16; choose ranges apart in stacks/production.go`,
 		`network PrivateNetwork.CIDR: 10.0.0.0/8 overlaps Services.CIDR 10.82.0.0/16; choose ranges apart in stacks/production.go`,
 	}},
+	{name: "operators broken in every way", base: "prod", change: func(s *Stack) {
+		const key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+		s.Mesh.Operators = []Operator{
+			{Name: "ada-laptop", Index: 1, PublicKey: key}, {Name: "Bob", Index: 2, PublicKey: "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="},
+			{Name: "ada-laptop", Index: 3, PublicKey: key}, {Name: "gra-worker-1", Index: 1, PublicKey: "key"}, {Name: "far", Index: 255, PublicKey: ""},
+		}
+	}, want: []string{
+		`operator "Bob": the name is not a DNS label of at most 50 characters that starts with a letter; rename it in stacks/production.go`,
+		`operator ada-laptop: a node or another operator has that name; give it another in stacks/production.go`,
+		`operator ada-laptop: the key is that of operator ada-laptop; make one on each machine in stacks/production.go`,
+		`operator gra-worker-1: a node or another operator has that name; give it another in stacks/production.go`,
+		`operator gra-worker-1: index 1 is taken by operator ada-laptop; give it a free one in stacks/production.go`,
+		"operator gra-worker-1: public key \"key\" is not 32 bytes in base64; give what `wg pubkey` prints of the machine's key in stacks/production.go",
+		`operator far: index 255 is not from 1 to 254; give it a free one in stacks/production.go`,
+		"operator far: public key \"\" is not 32 bytes in base64; give what `wg pubkey` prints of the machine's key in stacks/production.go",
+	}},
+	{name: "no room for operators", base: "prod", change: func(s *Stack) {
+		s.Mesh.CIDR = netip.MustParsePrefix("10.80.0.0/24")
+		s.Mesh.Operators = []Operator{{Name: "ada-laptop", Index: 1, PublicKey: "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="}}
+	}, want: []string{
+		`operator ada-laptop: mesh address 10.80.1.1 is outside 10.80.0.0/24; widen Mesh.CIDR in stacks/production.go`,
+	}},
 	{name: "vRack missing", base: "prod", change: func(s *Stack) { s.PrivateNetwork.Order = false }, want: []string{
 		`private network: vRack "" is not a service name like pn-1000001; set PrivateNetwork.Vrack, or PrivateNetwork.Order to have one ordered, in stacks/production.go`,
 	}},

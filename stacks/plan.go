@@ -23,6 +23,9 @@ type Plan struct {
 	Edge         []PlannedNode
 	Data         []PlannedNode
 
+	// Operators are the peers that are no hosts, in the order of their indexes.
+	Operators []PlannedOperator
+
 	// APIServers are the backends of the local proxy: the mesh addresses of ControlPlane with the API server's port.
 	APIServers []netip.AddrPort
 	// APIEndpoint is the local proxy's address, the same on every node: kubeadm's controlPlaneEndpoint.
@@ -71,6 +74,13 @@ type PlannedNode struct {
 	// taint of control-plane nodes by itself; they are here too, so that a lost one comes back.
 	Labels map[string]string
 	Taints []Taint
+}
+
+// PlannedOperator is an operator's machine with its address.
+type PlannedOperator struct {
+	Operator
+	// Mesh is the address in the mesh.
+	Mesh netip.Addr
 }
 
 // Taint keeps pods without a toleration off a node.
@@ -132,6 +142,10 @@ func (s Stack) Plan() (Plan, error) {
 	p := Plan{Stack: Copy(s), APIEndpoint: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(s.Cluster.ProxyPort))}
 	p.APIService, _ = offset(s.Services.CIDR, 1)
 	p.ClusterDNS, _ = offset(s.Services.CIDR, dnsOffset)
+	for _, o := range slices.SortedFunc(slices.Values(p.Stack.Mesh.Operators), func(a, b Operator) int { return a.Index - b.Index }) {
+		address, _ := offset(s.Mesh.CIDR, operatorOffset+o.Index)
+		p.Operators = append(p.Operators, PlannedOperator{Operator: o, Mesh: address})
+	}
 	for _, n := range sortedNodes(p.Stack.Nodes) {
 		node := p.Stack.planned(n)
 		p.Nodes = append(p.Nodes, node)

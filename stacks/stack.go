@@ -219,7 +219,25 @@ type Mesh struct {
 	MTU int
 	// Keepalive is what peers send through idle paths; 0 for never.
 	Keepalive time.Duration
+	// Operators are peers that are no hosts of ours: engineers' laptops, the runner of deployments. They reach every host's mesh address, so the API server too.
+	Operators []Operator
 }
+
+// Operator is a peer whose machine we do not order. Its key is made there and never leaves it; hosts wait for it to call, because its address is not known.
+type Operator struct {
+	// Name is a DNS label, such as ada-laptop.
+	Name string
+	// Index is unique among operators, 1 to MaxOperator. The mesh address follows from it: the Index-th of the mesh's second /24, where no node is.
+	Index int
+	// PublicKey is what `wg pubkey` prints of the machine's private key: 32 bytes in base64.
+	PublicKey string
+}
+
+// MaxOperator bounds Operator.Index.
+const MaxOperator = 254
+
+// operatorOffset is where the addresses of operators begin, beyond those of all nodes.
+const operatorOffset = 256
 
 // Pods is the network of the pods. It is routed natively over the mesh: the node with index i has the i-th /24.
 type Pods struct {

@@ -20,6 +20,7 @@ func (s Stack) Validate() error {
 	v.publicNames()
 	v.firewall()
 	v.mesh()
+	v.operators()
 	v.cluster()
 	v.runtime()
 	v.edge()

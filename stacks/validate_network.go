@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -80,6 +81,43 @@ func (v *validation) networks() {
 	}
 	if !isDomain(v.stack.Services.Domain) {
 		v.wrong("network Services.Domain: %q is not a domain name; use cluster.local", v.stack.Services.Domain)
+	}
+}
+
+// operators checks the peers that are no hosts. Two that share a key or an address would take each other's packets.
+func (v *validation) operators() {
+	named, indexed, keyed := map[string]bool{}, map[int]string{}, map[string]string{}
+	for _, n := range v.stack.Nodes {
+		named[n.Name] = true
+	}
+	for _, o := range v.stack.Mesh.Operators {
+		if !isLabel(o.Name) || len(o.Name) > 50 {
+			v.wrong("operator %q: the name is not a DNS label of at most 50 characters that starts with a letter; rename it", o.Name)
+		}
+		if named[o.Name] {
+			v.wrong("operator %s: a node or another operator has that name; give it another", o.Name)
+		}
+		named[o.Name] = true
+		switch other, taken := indexed[o.Index]; {
+		case o.Index < 1 || o.Index > MaxOperator:
+			v.wrong("operator %s: index %d is not from 1 to %d; give it a free one", o.Name, o.Index, MaxOperator)
+		case taken:
+			v.wrong("operator %s: index %d is taken by operator %s; give it a free one", o.Name, o.Index, other)
+		default:
+			indexed[o.Index] = o.Name
+			if address, inside := offset(v.stack.Mesh.CIDR, operatorOffset+o.Index); usable(v.stack.Mesh.CIDR) && !inside {
+				v.wrong("operator %s: mesh address %s is outside %s; widen Mesh.CIDR", o.Name, address, v.stack.Mesh.CIDR)
+			}
+		}
+		raw, err := base64.StdEncoding.Strict().DecodeString(o.PublicKey)
+		switch {
+		case err != nil || len(raw) != 32 || len(o.PublicKey) != 44: // the decoder passes over line ends
+			v.wrong("operator %s: public key %q is not 32 bytes in base64; give what `wg pubkey` prints of the machine's key", o.Name, o.PublicKey)
+		case keyed[o.PublicKey] != "":
+			v.wrong("operator %s: the key is that of operator %s; make one on each machine", o.Name, keyed[o.PublicKey])
+		default:
+			keyed[o.PublicKey] = o.Name
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 			Rendezvous: m.Has(stacks.RoleControlPlane) && !m.Retired && !m.Rescue,
 		})
 	}
+	for _, o := range plan.Operators {
+		args.Operators = append(args.Operators, conf.Host{Name: o.Name, Mesh: o.Mesh, PublicKey: o.PublicKey})
+	}
 	mesh, err := wireguard.New(ctx, "mesh", args)
 	if err != nil {
 		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)

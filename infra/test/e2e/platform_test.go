@@ -38,6 +38,7 @@ func TestPlatform(t *testing.T) {
 	w.part("the state is lost, and nothing else", w.lost)
 	w.part("a pull request has its own copy of the services", w.review)
 	w.part("a staging clone stands beside it, on a scrubbed copy of its data", w.staging)
+	w.part("an operator's laptop is in the mesh, and out of it", w.operator)
 	w.part("a worker is added under traffic", w.add)
 	w.part("a host in the rescue system is left alone", w.rescue)
 	w.part("a worker is retired, then given up", w.retire)
