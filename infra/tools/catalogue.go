@@ -64,6 +64,7 @@ var catalogue = []Tool{
 	cilium("cilium-operator-generic", "operator", "osusergo,ipam_provider_operator", "what Cilium needs once for a cluster"),
 	cilium("cilium-cni", "plugins/cilium-cni", "osusergo", "gives a pod its interface"),
 	cilium("cilium-dbg", "cilium-dbg", "osusergo", "what an agent knows, and what it dropped"),
+	{Name: "kube-bench", Version: "v0.12.0", Module: "kube-bench", Package: "github.com/aquasecurity/kube-bench", LinkerFlags: stripped, Use: "havre audit"},
 	{Name: "golangci-lint", Version: "v2.15.0", Module: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", LinkerFlags: stripped, Use: "make check"},
 }
 

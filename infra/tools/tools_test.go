@@ -219,7 +219,7 @@ func TestCatalogueSaysWhatTheModulesPin(t *testing.T) {
 			t.Errorf("%s: go.mod does not pin %s at %s", tool.Name, tool.Package, tool.Version)
 		}
 	}
-	if len(seen) != 21 || len(Names()) != 21 {
+	if len(seen) != 22 || len(Names()) != 22 {
 		t.Errorf("%d tools", len(seen))
 	}
 }

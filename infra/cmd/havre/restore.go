@@ -8,10 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"havre/components/cluster/kubeadm"
-	"havre/infra/jump"
 	"havre/infra/restore"
-	"havre/infra/sandbox/bringup"
-	"havre/stacks"
 )
 
 func restoreStack() *cobra.Command {
@@ -49,33 +46,7 @@ cluster that was made anew with what was in the old one. See docs/runbooks/etcd.
 
 // restoreOptions finds the control-plane nodes of a stack: which there are in its description, where they are in its state.
 func restoreOptions(ctx context.Context, name, key string) (restore.Options, error) {
-	ws, err := here()
-	if err != nil {
-		return restore.Options{}, err
-	}
-	stack, err := stacks.ByName(name)
-	if err != nil {
-		return restore.Options{}, err
-	}
-	plan, err := stack.Plan()
-	if err != nil {
-		return restore.Options{}, err
-	}
-	pulumi := bringup.Pulumi{Workspace: ws}
-	if stack.Sandbox {
-		pulumi.Env = ws.LocalEnv()
-		if key == "" {
-			key = ws.Path("build", "local", "id_ed25519")
-		}
-	}
-	if key == "" {
-		return restore.Options{}, errors.New("restore: no key; give the operators' private key with --key")
-	}
-	signer, err := readKey(key)
-	if err != nil {
-		return restore.Options{}, err
-	}
-	installed, err := jump.Export(func() ([]byte, error) { return pulumi.Output(ctx, "stack", "export", "--stack", name) })()
+	_, plan, installed, err := logins(ctx, name, key)
 	if err != nil {
 		return restore.Options{}, err
 	}
@@ -85,8 +56,8 @@ func restoreOptions(ctx context.Context, name, key string) (restore.Options, err
 			options.Members = append(options.Members, kubeadm.Member{Name: node.Name, Address: node.Mesh})
 		}
 	}
-	for _, host := range installed {
-		options.Hosts[host.Name] = restore.SSH{Host: host, User: "debian", Signer: signer}
+	for name, host := range installed {
+		options.Hosts[name] = host
 	}
 	return options, nil
 }

@@ -33,6 +33,7 @@ func TestPlatform(t *testing.T) {
 	w.part("packets of the full size pass between pods", w.fullSize)
 	w.part("every node has its own resolver", w.resolved)
 	w.part("the control plane shows and keeps nothing that it should not", w.guarded)
+	w.part("what the CIS benchmark finds has a reason", w.audited)
 	w.part("the cluster comes back from a backup", w.broughtBack)
 	w.part("no secret is written in clear", w.secrets)
 	w.part("the state is lost, and nothing else", w.lost)

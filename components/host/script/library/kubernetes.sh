@@ -381,6 +381,7 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStartPre=/bin/chmod 0600 /var/lib/kubelet/config.yaml
 ExecStart=/usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml --config-dir=/etc/havre/cluster/kubelet.conf.d \$KUBELET_KUBEADM_ARGS
 CPUAccounting=yes
 MemoryAccounting=yes
@@ -393,7 +394,7 @@ WantedBy=multi-user.target
 EOF
 }
 
-# kubernetes_kubelet: it waits for kubeadm's configuration. Where systemd-resolved runs, /etc/resolv.conf is its stub, which no pod can reach.
+# kubernetes_kubelet: it waits for kubeadm's configuration, which kubeadm leaves open to all (CIS 4.1.9). Where systemd-resolved runs, /etc/resolv.conf is its stub, which no pod can reach.
 kubernetes_kubelet() {
   local config=/etc/havre/cluster/kubelet.conf.d/10-havre.conf unit=/etc/systemd/system/kubelet.service
   [[ -e /etc/resolv.conf ]] || : >/etc/resolv.conf
@@ -404,6 +405,6 @@ kubernetes_kubelet() {
   fi
   install -d -m 0700 /etc/kubernetes /etc/kubernetes/manifests
   kubernetes_kubelet_config | havre_file "$config" 0644
-  kubernetes_kubelet_unit | havre_file "$unit" 0644
+  kubernetes_kubelet_unit | havre_file "$unit" 0600
   kubernetes_apply try-restart kubelet.service /usr/local/bin/kubelet "$config" "$unit"
 }
