@@ -51,6 +51,7 @@ test: machine check build ## make check, then the whole platform on real hosts, 
 	$(GO) test -tags e2e -count=1 -timeout 10m ./infra/sandbox/postgres
 	$(GO) test -tags e2e -count=1 -timeout 30m -v ./infra/test/database
 	$(GO) test -tags e2e -count=1 -timeout 15m -v ./infra/test/loadtest
+	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/drift
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/edge
 	$(GO) test -tags e2e -count=1 -timeout 10m -v ./infra/test/etcd
 	$(GO) test -tags e2e -count=1 -timeout 60m -v ./infra/test/e2e

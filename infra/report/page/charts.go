@@ -144,8 +144,10 @@ func growthChart(f capacity.Figures, today time.Time) string {
 	meet := x(next.Months)
 	c.line("drop", meet, y(capacity.LinePercent), meet, y(0))
 	fmt.Fprintf(c, `<circle class="dot" cx="%s" cy="%s" r="5"/>`+"\n", num(meet), num(y(capacity.LinePercent)))
-	c.text("strong", meet-10, y(capacity.LinePercent)+26, "end", "order by "+next.By.Format("2 January 2006"))
-	c.text("small", meet-10, y(capacity.LinePercent)+44, "end", "full on "+next.Full.Format("2 January 2006")+", "+next.Because+ifLost(next.Lost))
+	// The curve only rises, so below where it begins there is none, if there is room.
+	words := min(y(start)+26, y(0)-26)
+	c.text("strong", meet-10, words, "end", "order by "+next.By.Format("2 January 2006"))
+	c.text("small", meet-10, words+18, "end", "full on "+next.Full.Format("2 January 2006")+", "+next.Because+ifLost(next.Lost))
 	return c.close()
 }
 

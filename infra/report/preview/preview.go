@@ -112,6 +112,7 @@ func readDigest(text []byte) (Preview, error) {
 		return Preview{}, fmt.Errorf("preview: digest: %w", err)
 	}
 	c := newCollector()
+	refresh := refreshes(digest.Steps)
 	for _, step := range digest.Steps {
 		s := Step{URN: string(step.URN), Reasons: texts(step.ReplaceReasons)}
 		for path := range step.DetailedDiff {
@@ -125,6 +126,10 @@ func readDigest(text []byte) (Preview, error) {
 			s.Type, s.Parent, s.Custom = string(fresh.Type), string(fresh.Parent), fresh.Custom
 			s.After = State{Inputs: masked(fresh.Inputs), Outputs: masked(fresh.Outputs)}
 		}
+		if refresh {
+			// The engine's events say first that a resource was looked at, and then how it was found; the digest keeps the last word only.
+			c.add(s, apitype.OpRefresh)
+		}
 		c.add(s, apitype.OpType(step.Op))
 	}
 	for _, d := range digest.Diagnostics {
@@ -134,6 +139,22 @@ func readDigest(text []byte) (Preview, error) {
 	// The digest has no word for its end; nothing but an error keeps a preview from it.
 	p.Failed = slices.ContainsFunc(p.Diagnostics, func(d Diagnostic) bool { return d.Severity == diag.Error })
 	return p, nil
+}
+
+// refreshes says whether a digest is of pulumi refresh, and not of a preview that refreshed first: whatever no program had a word in was looked at, or found to be
+// another.
+func refreshes(steps []*display.PreviewStep) bool {
+	looked := false
+	for _, step := range steps {
+		switch apitype.OpType(step.Op) {
+		case apitype.OpRefresh:
+			looked = true
+		case apitype.OpUpdate, apitype.OpDelete:
+		default:
+			return false
+		}
+	}
+	return looked
 }
 
 func readEvents(text []byte) (Preview, error) {

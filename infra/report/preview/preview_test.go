@@ -2,6 +2,7 @@ package preview
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -99,6 +100,38 @@ func TestReplacementsAndDrift(t *testing.T) {
 		}
 		if len(p.Steps) != 1 || p.Steps[0].Op != c.op || p.Steps[0].Gone != c.gone {
 			t.Errorf("%s: %+v", name, p.Steps)
+		}
+	}
+}
+
+// TestDriftInADigest: what pulumi refresh --preview-only --json prints has one step a resource, and no word for having looked first.
+func TestDriftInADigest(t *testing.T) {
+	step := func(op, name, inputs string) string {
+		urn := `"urn":"urn:pulumi:prod::havre::a:b:C::` + name + `","type":"a:b:C","custom":true`
+		return `{"op":"` + op + `",` + urn[:strings.Index(urn, `,"type"`)] + `,"oldState":{` + urn + `,"inputs":{"v":"old"},"outputs":{"v":"old"}},"newState":{` + urn +
+			`,"inputs":{"v":"old"},"outputs":{"v":"` + inputs + `"}},"detailedDiff":{"v":{"kind":"update"}}}`
+	}
+	for name, c := range map[string]struct {
+		steps []string
+		want  map[string]Op
+	}{
+		"a refresh":                      {[]string{step("refresh", "kept", "old"), step("update", "changed", "new"), step("delete", "gone", "old")}, map[string]Op{"kept": Same, "changed": Drift, "gone": Drift}},
+		"a preview":                      {[]string{step("same", "kept", "old"), step("update", "changed", "new")}, map[string]Op{"kept": Same, "changed": Update}},
+		"a preview that refreshed first": {[]string{step("refresh", "kept", "old"), step("update", "changed", "new"), step("create", "made", "new")}, map[string]Op{"kept": Same, "changed": Update, "made": Create}},
+	} {
+		p, err := Read(strings.NewReader(`{"steps":[` + strings.Join(c.steps, ",") + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]Op{}
+		for _, s := range p.Steps {
+			got[s.Name] = s.Op
+			if s.Name == "gone" && !s.Gone {
+				t.Errorf("%s: %s is not told to be gone", name, s.Name)
+			}
+		}
+		if !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
