@@ -132,7 +132,8 @@ func (i LoadBalancerPoolInputs) params() cloudflare.LoadBalancerPool {
 // state puts together what the API says; the inputs tell the order of headers.
 func (i LoadBalancerPoolInputs) state(pool cloudflare.LoadBalancerPool) LoadBalancerPoolState {
 	s := LoadBalancerPoolState{
-		AccountID: i.AccountID, CheckRegions: pool.CheckRegions, CreatedOn: stamp(pool.CreatedOn), Description: optional(pool.Description), Enabled: &pool.Enabled,
+		// An empty list and not none: the next run reads the state again, and none is no list.
+		AccountID: i.AccountID, CheckRegions: append([]string{}, pool.CheckRegions...), CreatedOn: stamp(pool.CreatedOn), Description: optional(pool.Description), Enabled: &pool.Enabled,
 		Latitude: wide(pool.Latitude), Longitude: wide(pool.Longitude), MinimumOrigins: pool.MinimumOrigins, ModifiedOn: stamp(pool.ModifiedOn),
 		Monitor: optional(pool.Monitor), Name: pool.Name, NotificationEmail: optional(pool.NotificationEmail),
 	}

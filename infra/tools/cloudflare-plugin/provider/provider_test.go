@@ -444,6 +444,28 @@ func TestRulesetLifeCycle(t *testing.T) {
 	}
 }
 
+// TestAPoolWithoutRegions: what the state lacks cannot be compared with by the next run.
+func TestAPoolWithoutRegions(t *testing.T) {
+	d, _ := start(t)
+	pool := d.Resource("cloudflare:index/loadBalancerPool:LoadBalancerPool", "rbx")
+	inputs := plugintest.Map(map[string]any{
+		"accountId": cloudflaresim.Account, "name": "rbx", "origins": []any{map[string]any{"name": "rbx-worker-1", "address": "198.51.100.14"}},
+	})
+	if err := pool.Create(t.Context(), inputs); err != nil {
+		t.Fatal(err)
+	}
+	for _, refreshed := range []bool{false, true} {
+		if refreshed {
+			if there, err := pool.Read(t.Context()); err != nil || !there {
+				t.Fatalf("refresh: %v, %v", there, err)
+			}
+		}
+		if got := pool.Diff(inputs); got != "same" {
+			t.Errorf("refreshed %v: %s; state %v", refreshed, got, pool.State)
+		}
+	}
+}
+
 func TestMonitorAndPoolLifeCycle(t *testing.T) {
 	d, _ := start(t)
 	m, pool := d.Resource("cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor", "edge"), d.Resource("cloudflare:index/loadBalancerPool:LoadBalancerPool", "rbx")
