@@ -147,12 +147,47 @@ func (w *walk) unchanged(t *testing.T, ctx context.Context) {
 	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes"); err != nil {
 		t.Fatal(err)
 	}
+	// Of an object whose pods are not ready when they are looked at, the state keeps that it is to be begun again. A node may still be joining.
+	w.wholeCluster(t, ctx)
 	if err := w.pulumi.Run(ctx, "refresh", "--stack", "local", "--yes", "--skip-preview", "--expect-no-changes"); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.pulumi.Run(ctx, "preview", "--stack", "local", "--expect-no-changes", "--diff"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// wholeCluster waits until every node of the description is ready, and every pod that is to run on each.
+func (w *walk) wholeCluster(t *testing.T, ctx context.Context) {
+	t.Helper()
+	kubeconfig := w.kubeconfigOf(t, ctx, "local")
+	p := plan(t)
+	nodes := len(p.ControlPlane) + len(p.Workers)
+	var last string
+	for deadline := time.Now().Add(settling); time.Now().Before(deadline); time.Sleep(time.Second) {
+		ready, err := w.kubectlAt(ctx, kubeconfig, "get", "nodes", "-o", `jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		sets, err := w.kubectlAt(ctx, kubeconfig, "get", "daemonsets", "-A", "-o",
+			`jsonpath={range .items[*]}{.metadata.name}{" "}{.status.desiredNumberScheduled}{" "}{.status.numberReady}{"\n"}{end}`)
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		whole := strings.Count(ready, "True") >= nodes
+		for line := range strings.Lines(sets) {
+			if fields := strings.Fields(line); len(fields) != 3 || fields[1] != fields[2] {
+				whole = false
+			}
+		}
+		if whole {
+			return
+		}
+		last = ready + sets
+	}
+	t.Fatalf("the cluster does not become whole within %s:\n%s", settling, last)
 }
 
 // plan is the stack that the checkout describes, as this test was built.

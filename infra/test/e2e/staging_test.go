@@ -139,14 +139,7 @@ func (w *walk) staging(t *testing.T, ctx context.Context) {
 	}
 	t.Logf("from pulumi up to a picture of the clone: %.0f s", time.Since(start).Seconds())
 
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	text, err := w.pulumi.Output(ctx, "stack", "output", "--stack", clone, "--show-secrets", "kubeconfig")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(kubeconfig, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	kubeconfig := w.kubeconfigOf(t, ctx, clone)
 	fork, _ := w.connect(t, ctx, clone, kubeconfig, clone)
 	w.scrubbed(t, ctx, fork, originals)
 	var name string
@@ -196,6 +189,20 @@ func (w *walk) staging(t *testing.T, ctx context.Context) {
 	if err := w.edge(t, ctx).Prove(ctx, reader); err != nil {
 		t.Error(err)
 	}
+}
+
+// kubeconfigOf writes the kubeconfig among a stack's outputs to a file.
+func (w *walk) kubeconfigOf(t *testing.T, ctx context.Context, stack string) (path string) {
+	t.Helper()
+	text, err := w.pulumi.Output(ctx, "stack", "output", "--stack", stack, "--show-secrets", "kubeconfig")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // withoutEnded leaves out what only one list has: the services of the clone stay in the simulator's books after their end.
