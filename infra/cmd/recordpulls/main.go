@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"havre/infra/platform"
@@ -46,11 +47,25 @@ func program(ctx *pulumi.Context, path string) error {
 	if err := json.Unmarshal(text, &stack); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	deploy := platform.Deploy
-	if os.Getenv(recording.WhatVariable) == recording.Hosts {
-		deploy = platform.DeployHosts
+	if folder := os.Getenv(recording.RenderVariable); folder != "" {
+		if err := ctx.RegisterStackTransformation(rendering(folder)); err != nil {
+			return err
+		}
 	}
-	return deploy(ctx, stack, os.Getenv(platform.OverlayVariable))
+	return platform.Deploy(ctx, stack, os.Getenv(platform.OverlayVariable))
+}
+
+// rendering has the Kubernetes plugin write objects to a folder.
+func rendering(folder string) pulumi.ResourceTransformation {
+	return func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+		provider, ok := args.Props.(*kubernetes.ProviderArgs)
+		if !ok {
+			return nil
+		}
+		// It takes the one or the other.
+		provider.RenderYamlToDirectory, provider.Kubeconfig = pulumi.String(folder), nil
+		return &pulumi.ResourceTransformationResult{Props: provider, Opts: args.Opts}
+	}
 }
 
 func record(ctx context.Context, only []string) error {

@@ -142,6 +142,8 @@ var noise = []string{"preview failed", "update failed", "resource registration f
 
 // listen takes refusals and warnings from what was said.
 func (r *Report) listen(p preview.Preview) {
+	var warnings []string
+	about := map[string][]string{}
 	for _, d := range p.Diagnostics {
 		switch d.Severity {
 		case diag.Error:
@@ -151,16 +153,33 @@ func (r *Report) listen(p preview.Preview) {
 			}
 		case diag.Warning:
 			text := strings.TrimSpace(strings.TrimPrefix(d.Message, "warning:"))
-			if name := d.Resource(); name != "" {
-				text = name + ": " + text
+			if _, said := about[text]; !said {
+				warnings = append(warnings, text)
 			}
-			if !slices.Contains(r.Warnings, text) {
-				r.Warnings = append(r.Warnings, text)
+			if name := d.Resource(); !slices.Contains(about[text], name) {
+				about[text] = append(about[text], name)
 			}
 		}
 	}
+	for _, text := range warnings {
+		r.Warnings = append(r.Warnings, together(about[text], text))
+	}
 	if p.Failed && len(r.Refusals) == 0 {
 		r.Refusals = append(r.Refusals, []string{"the preview did not get to its end, and said nothing of why; run it again and read its output"})
+	}
+}
+
+// together is what was said of some resources, once.
+func together(names []string, text string) string {
+	const most = 3
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
+	switch {
+	case len(names) == 0:
+		return text
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d others: %s", strings.Join(names[:most], ", "), len(names)-most, text)
+	default:
+		return strings.Join(names, ", ") + ": " + text
 	}
 }
 

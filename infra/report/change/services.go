@@ -303,6 +303,7 @@ func generic(step preview.Step) string {
 
 // brief is a few changes on one line: short values as they are, of long ones only that they change.
 func brief(changes []preview.Change) string {
+	changes = withoutMoves(changes)
 	if len(changes) == 0 {
 		return "nothing of its inputs"
 	}

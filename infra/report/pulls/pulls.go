@@ -20,11 +20,17 @@ type World struct {
 
 // Settings are the platform's, by the keys that a sandbox writes them under; see platform.Settings.
 type Settings struct {
-	SSHPublicKey   string              `json:"sshPublicKey"`
-	SSHPrivateKey  string              `json:"sshPrivateKey"`
-	ArtifactMirror string              `json:"artifactMirror"`
-	Artifacts      map[string]Artifact `json:"artifacts"`
-	Images         map[string]string   `json:"images"`
+	SSHPublicKey         string              `json:"sshPublicKey"`
+	SSHPrivateKey        string              `json:"sshPrivateKey"`
+	EdgeStorageAccessKey string              `json:"edgeStorageAccessKey"`
+	EdgeStorageSecretKey string              `json:"edgeStorageSecretKey"`
+	BackupAccessKey      string              `json:"backupAccessKey"`
+	BackupSecretKey      string              `json:"backupSecretKey"`
+	BackupPassword       string              `json:"backupPassword"`
+	ArtifactMirror       string              `json:"artifactMirror"`
+	Artifacts            map[string]Artifact `json:"artifacts"`
+	ImageRegistry        string              `json:"imageRegistry"`
+	Images               map[string]string   `json:"images"`
 }
 
 // Artifact is one pinned binary.

@@ -27,16 +27,11 @@ import (
 	"havre/stacks"
 )
 
-// WorldVariable names the file in which the program finds the stack to deploy, WhatVariable what of it: Whole or Hosts.
+// WorldVariable names the file in which the program finds the stack to deploy, RenderVariable the folder that the Kubernetes plugin renders objects to; without it the
+// program is as any.
 const (
-	WorldVariable = "HAVRE_RECORDING_STACK"
-	WhatVariable  = "HAVRE_RECORDING_WHAT"
-)
-
-// What the program deploys.
-const (
-	Whole = "whole"
-	Hosts = "hosts"
+	WorldVariable  = "HAVRE_RECORDING_STACK"
+	RenderVariable = "HAVRE_RECORDING_RENDER"
 )
 
 // firstAddress is where the fake hosts begin, beside the bench's.
@@ -53,9 +48,8 @@ type Recorder struct {
 	Only     []string
 	Progress func(string)
 
-	p        *project.Project
-	today    pulls.World
-	deployed bool
+	p     *project.Project
+	today pulls.World
 }
 
 // Record records.
@@ -72,7 +66,7 @@ func (r *Recorder) Record(ctx context.Context) (err error) {
 	if r.today, err = r.production(); err != nil {
 		return err
 	}
-	r.Progress("pulumi up of production's hosts, against fakes")
+	r.Progress("pulumi up of production, against fakes")
 	if err := r.deploy(ctx, r.today); err != nil {
 		return err
 	}
@@ -134,7 +128,7 @@ func (r *Recorder) production() (pulls.World, error) {
 }
 
 // describe writes a world to where the program reads it.
-func (r *Recorder) describe(w pulls.World, what string) error {
+func (r *Recorder) describe(w pulls.World) error {
 	stack, err := json.Marshal(w.Stack)
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
@@ -144,7 +138,7 @@ func (r *Recorder) describe(w pulls.World, what string) error {
 		return fmt.Errorf("recording: %w", err)
 	}
 	path := filepath.Join(r.p.Folder, "stack.json")
-	r.p.Env[WorldVariable], r.p.Env[WhatVariable] = path, what
+	r.p.Env[WorldVariable] = path
 	return errors.Join(
 		os.WriteFile(path, stack, 0o600),
 		os.WriteFile(r.p.Settings, settings, 0o600),
@@ -152,45 +146,43 @@ func (r *Recorder) describe(w pulls.World, what string) error {
 	)
 }
 
-// deploy brings the state to a world: its hosts by the engine, the rest as the engine would have made it.
+// deploy brings the state to a world. There is no cluster to put objects into, so the Kubernetes plugin renders them to files, which makes them for the state as well;
+// the previews that are recorded are of a cluster again.
 func (r *Recorder) deploy(ctx context.Context, w pulls.World) error {
-	// Without a cluster nothing in it can be deleted, as the hosts alone would have it once there is something.
-	what := Hosts
-	if r.deployed {
-		what = Whole
-	}
-	if err := r.describe(w, what); err != nil {
+	if err := r.describe(w); err != nil {
 		return err
 	}
-	if err := r.p.Run(ctx, "up", "--yes", "--skip-preview"); err != nil {
+	folder := filepath.Join(r.p.Folder, "rendered")
+	if err := r.render(ctx, folder); err != nil {
 		return err
 	}
-	r.deployed = true
-	if err := r.describe(w, Whole); err != nil {
+	r.p.Env[RenderVariable] = folder
+	err := r.p.Run(ctx, "up", "--yes", "--skip-preview")
+	delete(r.p.Env, RenderVariable)
+	if err != nil {
+		return err
+	}
+	if err := r.render(ctx, ""); err != nil {
 		return err
 	}
 	log, err := r.preview(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w\n%s", err, said(log))
 	}
+	return settled(log)
+}
+
+// render has the Kubernetes plugin of the state write to a folder, or to a cluster where it is none. A run would take the change for another cluster.
+func (r *Recorder) render(ctx context.Context, folder string) error {
 	state, err := r.p.Output(ctx, "stack", "export", "--show-secrets")
 	if err != nil {
 		return err
 	}
-	if state, err = graft(state, log); err != nil {
+	changed, err := rendering(state, folder)
+	if err != nil || changed == nil {
 		return err
 	}
-	if err := r.load(ctx, state); err != nil {
-		return err
-	}
-	// What comes after the cluster (DNS records, outputs) the engine makes by itself.
-	if err := r.p.Run(ctx, "up", "--yes", "--skip-preview"); err != nil {
-		return err
-	}
-	if log, err = r.preview(ctx); err != nil {
-		return err
-	}
-	return settled(log)
+	return r.load(ctx, changed)
 }
 
 // settled says what a preview would change.
@@ -237,7 +229,7 @@ const Streaming = "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"
 
 // record writes what the preview of a pull request says.
 func (r *Recorder) record(ctx context.Context, pull pulls.Pull, after pulls.World) error {
-	if err := r.describe(after, Whole); err != nil {
+	if err := r.describe(after); err != nil {
 		return err
 	}
 	events, err := r.preview(ctx)
