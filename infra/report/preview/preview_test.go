@@ -107,9 +107,9 @@ func TestReplacementsAndDrift(t *testing.T) {
 // TestDriftInADigest: what pulumi refresh --preview-only --json prints has one step a resource, and no word for having looked first.
 func TestDriftInADigest(t *testing.T) {
 	step := func(op, name, inputs string) string {
-		urn := `"urn":"urn:pulumi:prod::havre::a:b:C::` + name + `","type":"a:b:C","custom":true`
-		return `{"op":"` + op + `",` + urn[:strings.Index(urn, `,"type"`)] + `,"oldState":{` + urn + `,"inputs":{"v":"old"},"outputs":{"v":"old"}},"newState":{` + urn +
-			`,"inputs":{"v":"old"},"outputs":{"v":"` + inputs + `"}},"detailedDiff":{"v":{"kind":"update"}}}`
+		urn := `"urn":"urn:pulumi:prod::havre::a:b:C::` + name + `"`
+		state := urn + `,"type":"a:b:C","custom":true,"inputs":{"v":"old"},"outputs":`
+		return `{"op":"` + op + `",` + urn + `,"oldState":{` + state + `{"v":"old"}},"newState":{` + state + `{"v":"` + inputs + `"}},"detailedDiff":{"v":{"kind":"update"}}}`
 	}
 	for name, c := range map[string]struct {
 		steps []string
