@@ -11,7 +11,6 @@ package cilium
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -135,13 +134,4 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	c.resources = slices.Concat(before, []pulumi.Resource{budget, deployment, set})
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{})
-}
-
-// sortedMap is a map as an input of Pulumi.
-func sortedMap(values map[string]string) pulumi.StringMap {
-	out := pulumi.StringMap{}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		out[key] = pulumi.String(values[key])
-	}
-	return out
 }

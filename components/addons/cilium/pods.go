@@ -153,7 +153,7 @@ func daemonSet(args Args) *appsv1.DaemonSetArgs {
 	return &appsv1.DaemonSetArgs{
 		Metadata: agent.meta(agent.name),
 		Spec: &appsv1.DaemonSetSpecArgs{
-			Selector: &metav1.LabelSelectorArgs{MatchLabels: sortedMap(agent.labels)},
+			Selector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(agent.labels)},
 			// What is in the kernel goes on without its agent; only new pods of the node wait for it.
 			UpdateStrategy: &appsv1.DaemonSetUpdateStrategyArgs{
 				Type: pulumi.String("RollingUpdate"), RollingUpdate: &appsv1.RollingUpdateDaemonSetArgs{MaxUnavailable: pulumi.Int(2)},
@@ -174,7 +174,7 @@ func disruptionBudget() *policyv1.PodDisruptionBudgetArgs {
 	return &policyv1.PodDisruptionBudgetArgs{
 		Metadata: operator.meta(operator.name),
 		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable: pulumi.Int(1), Selector: &metav1.LabelSelectorArgs{MatchLabels: sortedMap(operator.labels)},
+			MaxUnavailable: pulumi.Int(1), Selector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(operator.labels)},
 			// A pod that is not ready leads nothing and must not hold a drain up.
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},
@@ -192,14 +192,14 @@ func deployment(args Args) *appsv1.DeploymentArgs {
 	spread := func(key, unsatisfiable string) corev1.TopologySpreadConstraintArgs {
 		return corev1.TopologySpreadConstraintArgs{
 			MaxSkew: pulumi.Int(1), TopologyKey: pulumi.String(key), WhenUnsatisfiable: pulumi.String(unsatisfiable),
-			LabelSelector: &metav1.LabelSelectorArgs{MatchLabels: sortedMap(operator.labels)}, MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+			LabelSelector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(operator.labels)}, MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
 		}
 	}
 	return &appsv1.DeploymentArgs{
 		Metadata: operator.meta(operator.name),
 		Spec: &appsv1.DeploymentSpecArgs{
 			Replicas: pulumi.Int(operatorReplicas),
-			Selector: &metav1.LabelSelectorArgs{MatchLabels: sortedMap(operator.labels)},
+			Selector: &metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(operator.labels)},
 			Strategy: &appsv1.DeploymentStrategyArgs{
 				Type:          pulumi.String("RollingUpdate"),
 				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{MaxUnavailable: pulumi.Int(1), MaxSurge: pulumi.Int(1)},

@@ -97,7 +97,7 @@ var read = []string{"get", "list", "watch"}
 
 // labels are all of an object of the part.
 func (p part) allLabels() pulumi.StringMap {
-	labels := sortedMap(p.labels)
+	labels := pulumi.ToStringMap(p.labels)
 	for key, value := range naming.Labels(p.name, "network") {
 		labels[key] = pulumi.String(value)
 	}
@@ -117,7 +117,7 @@ func (p part) clusterMeta() *metav1.ObjectMetaArgs {
 }
 
 func config(args Args) *corev1.ConfigMapArgs {
-	return &corev1.ConfigMapArgs{Metadata: agent.meta(configName), Data: sortedMap(Config(args))}
+	return &corev1.ConfigMapArgs{Metadata: agent.meta(configName), Data: pulumi.ToStringMap(Config(args))}
 }
 
 func account(p part) *corev1.ServiceAccountArgs {
