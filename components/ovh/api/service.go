@@ -108,8 +108,9 @@ type Renew struct {
 // ServiceInfo is the contract of a service.
 type ServiceInfo struct {
 	ID         int64  `json:"serviceId"`
-	Status     string `json:"status"` // ok, expired, unPaid, pendingDebt, …
-	Expiration string `json:"expiration"`
+	Status     string `json:"status"`     // ok, expired, unPaid, pendingDebt, …
+	Creation   string `json:"creation"`   // a day, such as 2026-11-21
+	Expiration string `json:"expiration"` // a day: paid for until then
 	Renew      Renew  `json:"renew"`
 }
 

@@ -203,7 +203,10 @@ func (*Budget) Update(ctx context.Context, r infer.UpdateRequest[BudgetArgs, Bud
 // Delete says what it has cost. Everything that is paid for depends on the bill, so it is the last of them to go.
 func (*Budget) Delete(ctx context.Context, r infer.DeleteRequest[BudgetState]) (infer.DeleteResponse, error) {
 	rt := runtimeOf(ctx)
-	if line := rt.total(r.State.Currency); line != "" {
+	rt.mu.Lock()
+	ended := rt.ended
+	rt.mu.Unlock()
+	for _, line := range ended.lines(r.State.Currency) {
 		rt.log(ctx, "%s", line)
 	}
 	return infer.DeleteResponse{}, nil

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
@@ -38,9 +37,6 @@ func (s *scrubbing) run(ctx context.Context) (map[string]int, error) {
 	names, err := s.databases(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if !slices.Contains(names, s.database) {
-		return nil, fmt.Errorf("the service has no database %s; it has %v: mend its name in the stack", s.database, names)
 	}
 	rows := map[string]int{}
 	var errs []error
@@ -88,9 +84,13 @@ func (s *scrubbing) connect(ctx context.Context, database string) (*pgx.Conn, er
 		if err == nil {
 			return conn, nil
 		}
-		// The list of addresses and the new password take a moment to reach every node.
 		var refused *pgconn.PgError
-		if errors.As(err, &refused) && refused.Code == "3D000" || time.Now().After(deadline) || !s.rt.sleep(ctx) {
+		if errors.As(err, &refused) && refused.Code == "3D000" {
+			return nil, fmt.Errorf("there is no database %s in the copy: either the backup is older than that database, as a new service's first one is, or it has another name; "+
+				"wait for the original's next backup and raise Database.Generation in the stack, which copies it anew, or mend Database.Name there", database)
+		}
+		// The list of addresses and the new password take a moment to reach every node.
+		if time.Now().After(deadline) || !s.rt.sleep(ctx) {
 			return nil, fmt.Errorf("connection to %s: %w", net.JoinHostPort(s.host, strconv.Itoa(s.port)), err)
 		}
 	}

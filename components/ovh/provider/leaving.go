@@ -140,19 +140,23 @@ func deleteService(ctx context.Context, kind order.Kind, s ServiceState) error {
 		return nil
 	}
 	info, err := c.ServiceInfo(ctx, kind, s.ServiceName)
-	if api.IsNotFound(err) || api.IsExpired(err) || err == nil && info.Renew.DeleteAtExpiration {
+	if api.IsNotFound(err) || api.IsExpired(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	info.Renew.DeleteAtExpiration, info.Renew.Automatic = true, false
-	err = c.SetRenew(ctx, kind, s.ServiceName, info.Renew)
-	if api.IsNotFound(err) || api.IsExpired(err) {
-		return nil
-	}
-	if err == nil {
+	if !info.Renew.DeleteAtExpiration {
+		info.Renew.DeleteAtExpiration, info.Renew.Automatic = true, false
+		err = c.SetRenew(ctx, kind, s.ServiceName, info.Renew)
+		if api.IsNotFound(err) || api.IsExpired(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		rt.log(ctx, "%s ends at its expiry on %s; until then the node can come back: add it to the stack again", s.ServiceName, info.Expiration)
 	}
-	return err
+	rt.tellPaid(ctx, s, info)
+	return nil
 }

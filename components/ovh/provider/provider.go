@@ -122,8 +122,7 @@ type runtime struct {
 	monthly map[string]order.Money // by URN: what the stack costs, as far as this run has seen it
 	fresh   map[string]bool        // by URN: to be ordered
 	holds   map[order.Kind]*bool   // whether the account holds any; for previews
-	spent   order.Money            // what ended in this run and was billed by the hour has cost
-	ended   int                    // how many that were
+	ended   ledger                 // what this run has ended, and what that has cost
 
 	strangersMu sync.Mutex
 	strangers   map[order.Kind][]api.Service // see unmarked

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -169,8 +170,19 @@ func (w *walk) staging(t *testing.T, ctx context.Context) {
 		t.Errorf("databases by id and stack are %v after a second run, %v before it; want two, and the same", again, copies)
 	}
 
-	if err := w.pulumi.Run(ctx, "destroy", "--stack", clone, "--yes", "--skip-preview"); err != nil {
+	var said strings.Builder
+	end := w.pulumi
+	end.Report = func(line string) { w.pulumi.Report(line); said.WriteString(line + "\n") }
+	if err := end.Run(ctx, "destroy", "--stack", clone, "--yes", "--skip-preview"); err != nil {
 		t.Fatal(err)
+	}
+	// Five hosts by the month and the copy of the database by the hour.
+	for _, want := range []string{`was given up in this run, 5 in all, has cost [1-9]\d*\.\d\d EUR net until`, `ended in this run, 1 in all, has cost \d+\.\d\d EUR net;`} {
+		line := regexp.MustCompile(".*" + want + ".*").FindString(said.String())
+		if line == "" {
+			t.Errorf("destroy does not say %q", want)
+		}
+		t.Log(strings.TrimSpace(line))
 	}
 	// Without the flag its settings, which are in the repository, would go as well.
 	if err := w.pulumi.Run(ctx, "stack", "rm", "--stack", clone, "--preserve-config", "--yes"); err != nil {

@@ -1,7 +1,10 @@
 package ovhmetal
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
@@ -83,5 +86,26 @@ func TestBudgetRefusesTheRun(t *testing.T) {
 	} {
 		s.program = []declared{c.d}
 		expect(t, w.with(t, s, nil, true).err, c.want)
+	}
+}
+
+// TestGivingUpSaysWhatItCost: a server and a VPS, kept for a month and ten days, are paid for two months, and destroy says so of each and of both.
+func TestGivingUpSaysWhatItCost(t *testing.T) {
+	began, noon := time.Now(), time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	w := newWorldWith(t, ovhsim.Options{Clock: func() time.Time { return noon.Add(time.Since(began)) }})
+	t.Cleanup(func() { must(t, w.close()) })
+	s := &stack{state: map[string]entry{}, program: slices.Concat([]declared{bill("200.00", []string{"a"}, []string{"b"})}, serverNode("a", "", nil), vpsNode("b", nil))}
+	must(t, w.up(t, s).err)
+	a, b := s.state["a-server"].Outputs["serviceName"].StringValue(), s.state["b-server"].Outputs["serviceName"].StringValue()
+	w.sim.Advance(40 * 24 * time.Hour)
+	must(t, s.destroy(mustProcess(t, w)))
+	for _, want := range []string{
+		a + " is paid for from 2026-11-21 to 2027-01-21: 2 x 91.99 EUR and 91.99 once, 275.97 EUR net",
+		b + " is paid for from 2026-11-21 to 2027-01-21: 2 x 8.49 EUR and 0.00 once, 16.98 EUR net",
+		"what is paid by the month and was given up in this run, 2 in all, has cost 292.95 EUR net until the last of it ends on 2027-01-21; OVH's own bills have any discount",
+	} {
+		if !w.said(want) {
+			t.Errorf("destroy does not say %q; it says\n%s", want, strings.Join(w.lines, "\n"))
+		}
 	}
 }

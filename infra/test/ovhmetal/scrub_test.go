@@ -169,10 +169,12 @@ func (c *cloud) databases(t *testing.T, name string) []ovhsim.DatabaseView {
 	return out
 }
 
-func staging(generation int, rules []any) []declared {
+func staging(generation int, rules []any) []declared { return stagingOf("app", generation, rules) }
+
+func stagingOf(database string, generation int, rules []any) []declared {
 	service := databaseService("staging", map[string]any{"forkOf": "prod", "generation": float64(generation), "plan": "essential", "flavor": "db1-7", "nodes": 1.0, "maxMonthly": "71.00"})
 	scrub := declared{"staging/DatabaseScrub", "database-scrub", func(o map[string]resource.PropertyMap) resource.PropertyMap {
-		in := props(map[string]any{"project": ovhsim.CloudProject, "database": "app", "username": "avnadmin", "scrubber": scrubber, "rules": rules})
+		in := props(map[string]any{"project": ovhsim.CloudProject, "database": database, "username": "avnadmin", "scrubber": scrubber, "rules": rules})
 		in["serviceId"] = output(o, "database-service", "serviceId")
 		return in
 	}}
@@ -222,11 +224,20 @@ func TestStagingIsScrubbed(t *testing.T) {
 		t.Fatal("a stranger's address reaches production")
 	}
 
-	// A rule is missing: refused by name, nothing opened, nothing changed.
-	short := &stack{state: map[string]entry{}, program: staging(1, slices.DeleteFunc(ruleBook(), func(r any) bool { return r.(map[string]any)["target"] == "orders.token" }))}
+	// The backup is older than the database, as on a new service's first day: said so, nothing opened.
+	early := &stack{state: map[string]entry{}, program: stagingOf("not_yet", 1, ruleBook())}
 	server, err := c.process(&wire{}, nil)
 	must(t, err)
-	r := short.run(server, false)
+	r := early.run(server, false)
+	if want := "which stays closed: there is no database not_yet in the copy: either the backup is older than that database"; r.err == nil || !strings.Contains(r.err.Error(), want) {
+		t.Fatalf("error %v, want %s", r.err, want)
+	}
+
+	// A rule is missing: refused by name, nothing opened, nothing changed.
+	short := &stack{state: early.state, program: staging(1, slices.DeleteFunc(ruleBook(), func(r any) bool { return r.(map[string]any)["target"] == "orders.token" }))}
+	server, err = c.process(&wire{}, nil)
+	must(t, err)
+	r = short.run(server, false)
 	want := `column public.orders.token (text) looks like personal data, its name has "token" in it, and has no rule; add one to Database.Scrub, or one that keeps it with a reason`
 	if r.err == nil || !strings.Contains(r.err.Error(), want) {
 		t.Fatalf("error %v, want %s", r.err, want)
