@@ -10,6 +10,7 @@ import (
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	schedulingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/scheduling/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -192,31 +193,72 @@ func said(g *guard.Guard) string {
 	return ""
 }
 
-func TestTakes(t *testing.T) {
-	for name, change := range map[string]func(*program){
-		"the sound program": func(*program) {},
-		"fixed replicas":    func(p *program) { p.scaler, p.spec().Replicas = nil, pulumi.Int(2) },
-		"a budget in percent": func(p *program) {
-			p.disruption().MaxUnavailable, p.disruption().MinAvailable = nil, pulumi.String("50%")
-		},
-		"a Deployment that gives way": func(p *program) {
-			p.scaler, p.budget = nil, nil
-			p.pod().PriorityClassName, p.pod().TopologySpreadConstraints = pulumi.String("last"), nil
-			p.container().ReadinessProbe, p.container().LivenessProbe = nil, nil
-		},
-		"secrets and late values where no rule reads": func(p *program) {
-			p.template().Metadata.(*metav1.ObjectMetaArgs).Annotations = pulumi.StringMap{"digest": pulumi.ToSecret(pulumi.String("x")).(pulumi.StringOutput)}
-			p.container().Env = corev1.EnvVarArray{&corev1.EnvVarArgs{Name: pulumi.String("A"), Value: pulumi.ToSecret(pulumi.String("x")).(pulumi.StringOutput)}}
-			p.more = func(ctx *pulumi.Context) error {
-				_, err := corev1.NewSecret(ctx, "s", &corev1.SecretArgs{Metadata: meta("s"), StringData: pulumi.ToSecret(pulumi.StringMap{"a": pulumi.String("b")}).(pulumi.StringMapOutput)})
+// taken are programs that keep a rule, most of them just so.
+var taken = []struct {
+	rule   guard.Rule
+	name   string
+	change func(*program)
+}{
+	{guard.RuleKind, "a ConfigMap and a NetworkPolicy", func(p *program) {
+		p.more = func(ctx *pulumi.Context) error {
+			if _, err := corev1.NewConfigMap(ctx, "settings", &corev1.ConfigMapArgs{Metadata: meta("settings")}); err != nil {
 				return err
 			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+			_, err := networkingv1.NewNetworkPolicy(ctx, "policy", &networkingv1.NetworkPolicyArgs{Metadata: meta("policy")})
+			return err
+		}
+	}},
+	{guard.RuleImage, "an image with a tag and a digest", func(p *program) {
+		p.container().Image = pulumi.String(strings.Replace(digest, "@", ":1@", 1))
+	}},
+	{guard.RuleRequests, "a request of one thousandth of a core and of one byte", func(p *program) { p.resources().Requests = amounts("1m", "1") }},
+	{guard.RuleLimits, "limits in cores and in powers of ten", func(p *program) { p.resources().Limits = amounts("1.5", "2G") }},
+	{guard.RuleHost, "a port of the container that is no port of the node", func(p *program) {
+		p.container().Ports = corev1.ContainerPortArray{&corev1.ContainerPortArgs{ContainerPort: pulumi.Int(8080)}}
+	}},
+	{guard.RuleState, "volumes that end with the pod, and a Secret", func(p *program) {
+		p.pod().Volumes = corev1.VolumeArray{
+			&corev1.VolumeArgs{Name: pulumi.String("tmp"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{}},
+			&corev1.VolumeArgs{Name: pulumi.String("settings"), ConfigMap: &corev1.ConfigMapVolumeSourceArgs{Name: pulumi.String("settings")}},
+			&corev1.VolumeArgs{Name: pulumi.String("key"), Secret: &corev1.SecretVolumeSourceArgs{SecretName: pulumi.String("web")}},
+		}
+	}},
+	{guard.RuleProbes, "a Deployment that gives way, and has no probes", func(p *program) {
+		p.pod().PriorityClassName = pulumi.String("last")
+		p.container().ReadinessProbe, p.container().LivenessProbe = nil, nil
+	}},
+	{guard.RuleReplicas, "two fixed replicas", func(p *program) { p.scaler, p.spec().Replicas = nil, pulumi.Int(2) }},
+	{guard.RuleReplicas, "one replica of what gives way", func(p *program) {
+		p.pod().PriorityClassName, p.scale().MinReplicas = pulumi.String("last"), pulumi.Int(1)
+	}},
+	{guard.RuleBudget, "one of two pods must stay, in percent", func(p *program) {
+		p.disruption().MaxUnavailable, p.disruption().MinAvailable = nil, pulumi.String("50%")
+	}},
+	{guard.RuleBudget, "no budget over what gives way", func(p *program) {
+		p.pod().PriorityClassName, p.budget = pulumi.String("last"), nil
+	}},
+	{guard.RuleSpread, "what gives way is not spread", func(p *program) {
+		p.pod().PriorityClassName, p.pod().TopologySpreadConstraints = pulumi.String("last"), nil
+	}},
+	{guard.RuleSpread, "spread over sites and over nodes", func(*program) {}},
+	// A site has 8 cores: 2 for the agents, half a one for the task, and one each for 5 pods.
+	{guard.RuleCapacity, "pods that the sites that are left hold just so", func(p *program) { p.scale().MaxReplicas = pulumi.Int(5) }},
+	{"", "secrets and late values where no rule reads", func(p *program) {
+		p.template().Metadata.(*metav1.ObjectMetaArgs).Annotations = pulumi.StringMap{"digest": pulumi.ToSecret(pulumi.String("x")).(pulumi.StringOutput)}
+		p.container().Env = corev1.EnvVarArray{&corev1.EnvVarArgs{Name: pulumi.String("A"), Value: pulumi.ToSecret(pulumi.String("x")).(pulumi.StringOutput)}}
+		p.more = func(ctx *pulumi.Context) error {
+			_, err := corev1.NewSecret(ctx, "s", &corev1.SecretArgs{Metadata: meta("s"), StringData: pulumi.ToSecret(pulumi.StringMap{"a": pulumi.String("b")}).(pulumi.StringMapOutput)})
+			return err
+		}
+	}},
+}
+
+func TestTakes(t *testing.T) {
+	for _, test := range taken {
+		t.Run(test.name, func(t *testing.T) {
 			for _, mode := range hosttest.Both {
 				p := sound()
-				change(p)
+				test.change(p)
 				_, g, err := run(t, mode, p, guard.Facts{Workers: workers()})
 				if err != nil || said(g) != "" {
 					t.Errorf("%s: %v\n%s", mode, err, said(g))

@@ -5,29 +5,45 @@ import "fmt"
 // Rule is what a refusal goes back to.
 type Rule string
 
-// The rules.
+// The rules; Rules says what each of them wants.
 const (
-	// RuleKind takes the narrow subset of Kubernetes' kinds.
-	RuleKind Rule = "kind"
-	// RuleImage takes images by digest only.
-	RuleImage Rule = "image"
-	// RuleRequests and RuleLimits want processor time and memory of every container, init containers too.
+	RuleKind     Rule = "kind"
+	RuleImage    Rule = "image"
 	RuleRequests Rule = "requests"
 	RuleLimits   Rule = "limits"
-	// RuleHost keeps pods off the node: its networks, its processes, its ports.
-	RuleHost Rule = "host"
-	// RuleState keeps durable state out of the cluster.
-	RuleState Rule = "state"
-	// RuleProbes, RuleReplicas, RuleBudget and RuleSpread are for what is critical. That is every DaemonSet (for its probes) and every Deployment, unless its
-	// PriorityClass, registered in the same run, is below zero: what gives way first is not. They want readiness and liveness of every container, two replicas,
-	// a disruption budget that lets some go but not all, and a spread over sites and nodes.
+	RuleHost     Rule = "host"
+	RuleState    Rule = "state"
+	// RuleProbes, RuleReplicas, RuleBudget and RuleSpread are for what is critical: every DaemonSet (for its probes) and every Deployment, unless its
+	// PriorityClass, registered in the same run, is below zero: what gives way first is not.
 	RuleProbes   Rule = "probes"
 	RuleReplicas Rule = "replicas"
 	RuleBudget   Rule = "disruption budget"
 	RuleSpread   Rule = "spread"
-	// RuleCapacity wants every pod, at its autoscaler's maximum, to find room on the workers with any one site lost.
 	RuleCapacity Rule = "capacity"
 )
+
+// Wish is what a rule wants, in the words of docs/guards.md.
+type Wish struct {
+	Rule  Rule
+	Wants string
+}
+
+// Rules are all rules, in the order in which docs/guards.md has them.
+func Rules() []Wish {
+	return []Wish{
+		{RuleKind, "an object of the narrow subset of kinds that the platform runs; some of them by a reason, each object by name"},
+		{RuleImage, "images by digest, never by a tag"},
+		{RuleRequests, "a request of processor time and memory of every container, init containers too"},
+		{RuleLimits, "a limit of both"},
+		{RuleHost, "pods off the node: its networks, its processes, its ports"},
+		{RuleState, "no durable state in the cluster"},
+		{RuleProbes, "readiness and liveness of every container that is critical"},
+		{RuleReplicas, "two pods or more of what is critical"},
+		{RuleBudget, "a disruption budget over what is critical that lets some pods go and never all"},
+		{RuleSpread, "what is critical spread over sites and over nodes"},
+		{RuleCapacity, "room for every pod, at its autoscaler's maximum, with any one site lost"},
+	}
+}
 
 // Refusal is one violated rule. It is an error of one line.
 type Refusal struct {
