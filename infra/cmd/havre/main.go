@@ -66,6 +66,7 @@ func command() *cobra.Command {
 			return bringup.BuildSandbox(ctx, ws, progress)
 		},
 		Services: []daemon.Service{{Name: "jump", Run: serveJumps}},
+		More:     []*cobra.Command{fillDatabase()},
 	}))
 	return root
 }

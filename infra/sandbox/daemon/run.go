@@ -29,9 +29,11 @@ type Service struct {
 	Run func(ctx context.Context) error
 }
 
+// OVHControlAddress is where the OVH simulator is asked what it holds and told what happens next: no part of OVH's API.
+const OVHControlAddress = "127.0.0.1:19081"
+
 const (
 	ovhAddress        = "127.0.0.1:19080"
-	ovhControlAddress = "127.0.0.1:19081"
 	cloudflareAddress = "127.0.0.1:19443"
 
 	cloudflareControlAddress = "127.0.0.1:19444"
@@ -165,7 +167,7 @@ func serve(ctx context.Context, folder string, job Job, manager *host.Manager, l
 		{name: "artifact mirror", address: artifacts.Mirror.String(), handler: job.Catalogue.MirrorHandler()},
 		{name: "object storage", address: objectStorage.String(), handler: objects},
 		{name: "OVH simulator", address: ovhAddress, handler: ovh.Handler()},
-		{name: "OVH simulator's control", address: ovhControlAddress, handler: ovh.ControlHandler()},
+		{name: "OVH simulator's control", address: OVHControlAddress, handler: ovh.ControlHandler()},
 	}
 	endpoints = append(endpoints, names.endpoints...)
 	group, ctx := errgroup.WithContext(ctx)

@@ -25,6 +25,8 @@ type Options struct {
 	Build func(ctx context.Context, progress func(string)) (tools map[string]string, renderer, pause string, err error)
 	// Services are what the daemon runs besides its own.
 	Services []daemon.Service
+	// More are subcommands of what runs on the sandbox, which this package knows nothing of.
+	More []*cobra.Command
 }
 
 // start fills in what daemon.Start needs but for the binaries.
@@ -42,6 +44,7 @@ func New(o Options) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	command.AddCommand(up(o), down(o), status(o), hosts(), shell(o), run(o))
+	command.AddCommand(o.More...)
 	return command
 }
 

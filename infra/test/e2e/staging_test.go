@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,7 +22,9 @@ import (
 
 	"havre/components/database"
 	"havre/infra/jump"
+	"havre/infra/sandbox/daemon"
 	"havre/infra/sandbox/ovhsim"
+	"havre/infra/sandbox/people"
 	"havre/services/render"
 )
 
@@ -115,8 +116,8 @@ func (w *walk) answers(t *testing.T, ctx context.Context, name string) []string 
 	return got.Addresses
 }
 
-// people is how many readers production has in the sandbox.
-const people = 400
+// readers is how many people production has in the sandbox.
+const readers = 400
 
 // staging clones stack local beside it, in the same account: other networks and names, a database forked from local's latest backup and scrubbed before any pod
 // may connect. Then all of it is given up, and local is as it was.
@@ -124,8 +125,10 @@ func (w *walk) staging(t *testing.T, ctx context.Context) {
 	production, _ := w.connect(t, ctx, "local", w.ws.Kubeconfig(), "local")
 	originals := populate(t, ctx, production)
 	before := contents(t, ctx, production)
-	w.stored(t, ctx, "local", "r-7", "Zquentin Original-7")
-	w.backUp(t, ctx)
+	w.stored(t, ctx, "local", "r-7", people.Name(7))
+	if err := people.BackUp(ctx, "http://"+daemon.OVHControlAddress, "local"); err != nil {
+		t.Fatal(err)
+	}
 	identities := w.identities(t, ctx)
 
 	if err := w.pulumi.Select(ctx, clone); err != nil {
@@ -236,19 +239,7 @@ func (w *walk) connect(t *testing.T, ctx context.Context, from, kubeconfig, of s
 	if err := json.Unmarshal([]byte(out), &secret); err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, database.AuthorityFile), secret.Data[database.AuthorityFile], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	config, err := pgx.ParseConfig(strings.Replace(string(secret.Data[database.KeyURL]), database.Folder, folder, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	way := w.through(t, from)
-	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return way.DialContext(ctx, network, address)
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := people.Login(ctx, secret.Data, w.through(t, from))
 	if err != nil {
 		if from == of {
 			t.Fatal(err)
@@ -286,23 +277,11 @@ func (w *walk) through(t *testing.T, stack string) *ssh.Client {
 	return client
 }
 
-// tables are those that the description's rules speak of.
-var tables = []string{"readers", "campaigns", "openings"}
-
-// populate makes production's tables and people, and gives every personal value in them.
+// populate fills production with people, and gives every personal value in it.
 func populate(t *testing.T, ctx context.Context, conn *pgx.Conn) (originals []string) {
 	t.Helper()
-	for _, sql := range []string{
-		"CREATE TABLE readers (id text PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, last_ip inet)",
-		"CREATE TABLE campaigns (id int PRIMARY KEY, name text NOT NULL)",
-		"CREATE TABLE openings (reader text NOT NULL REFERENCES readers, campaign int NOT NULL REFERENCES campaigns, at timestamptz NOT NULL)",
-		"INSERT INTO campaigns VALUES (1, 'spring'), (2, 'summer')",
-		fmt.Sprintf(`INSERT INTO readers SELECT 'r-' || i, 'zq-' || i || '@mailbox-' || i %% 7 || '.test', 'Zquentin Original-' || i, ('203.0.113.' || i %% 250)::inet FROM generate_series(1, %d) i`, people),
-		"INSERT INTO openings SELECT id, 1, '2026-05-01'::timestamptz FROM readers",
-	} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
+	if err := people.Fill(ctx, conn, readers); err != nil {
+		t.Fatal(err)
 	}
 	rows, err := conn.Query(ctx, "SELECT DISTINCT v FROM readers, LATERAL (VALUES (email), (name), (host(last_ip))) t(v)")
 	if err != nil {
@@ -318,7 +297,7 @@ func populate(t *testing.T, ctx context.Context, conn *pgx.Conn) (originals []st
 func contents(t *testing.T, ctx context.Context, conn *pgx.Conn) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range tables {
+	for _, table := range people.Tables {
 		rows, err := conn.Query(ctx, "SELECT x::text FROM "+table+" x ORDER BY 1")
 		if err != nil {
 			t.Fatal(err)
@@ -336,12 +315,12 @@ func contents(t *testing.T, ctx context.Context, conn *pgx.Conn) string {
 func (w *walk) scrubbed(t *testing.T, ctx context.Context, fork *pgx.Conn, originals []string) {
 	t.Helper()
 	text := contents(t, ctx, fork)
-	for _, want := range []string{fmt.Sprintf("readers: %d rows\n", people), "campaigns: 2 rows\n", "(1,spring)", "openings: 0 rows\n"} {
+	for _, want := range []string{fmt.Sprintf("readers: %d rows\n", readers), "campaigns: 2 rows\n", "(1,spring)", "openings: 0 rows\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the copy lacks %q", want)
 		}
 	}
-	if len(originals) < 2*people {
+	if len(originals) < 2*readers {
 		t.Fatalf("only %d personal values to look for", len(originals))
 	}
 	for _, value := range originals {
@@ -349,7 +328,7 @@ func (w *walk) scrubbed(t *testing.T, ctx context.Context, fork *pgx.Conn, origi
 			t.Errorf("the copy has %s of production", value)
 		}
 	}
-	fmt.Fprintf(w.log, "the copy: %d readers, none of %d personal values of the original\n", people, len(originals))
+	fmt.Fprintf(w.log, "the copy: %d readers, none of %d personal values of the original\n", readers, len(originals))
 }
 
 // stored waits until a stack's edge serves the picture of a reader by the name in its database.
@@ -365,37 +344,6 @@ func (w *walk) stored(t *testing.T, ctx context.Context, stack, id, name string)
 		}
 		if err != nil {
 			t.Errorf("stack %s, reader %s at %s: %v", stack, id, address, err)
-		}
-	}
-}
-
-// backUp has OVH back up the one database there is, and waits for it.
-func (w *walk) backUp(t *testing.T, ctx context.Context) {
-	t.Helper()
-	list := func() []ovhsim.DatabaseView {
-		var all []ovhsim.DatabaseView
-		w.control(t, ctx, "/databases", &all)
-		if len(all) != 1 {
-			t.Fatalf("databases %+v, want local's", all)
-		}
-		return all
-	}
-	// The first may be one that had begun before the rows were there.
-	for range 2 {
-		was := list()[0]
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1:19081/databases/"+was.ID+"/backup", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = response.Body.Close()
-		for deadline := time.Now().Add(time.Minute); list()[0].Backups <= was.Backups; time.Sleep(100 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("no backup (%s): %+v", response.Status, list())
-			}
 		}
 	}
 }
