@@ -209,8 +209,8 @@ func (s *Simulator) createCluster(d *managed) {
 		if d.Status == "CREATING" {
 			d.Next = s.now().Add(s.delays.Database)
 		}
-		if d.From == nil {
-			for _, u := range d.Users {
+		for _, u := range d.Users {
+			if u.Password != "" { // a cluster that is started again has the others' passwords
 				s.setPassword(d, u)
 			}
 		}
@@ -268,11 +268,6 @@ func (s *Simulator) resumeDatabases() {
 			s.createCluster(d)
 			if d.Status == "UPDATING" && d.Next.IsZero() {
 				s.update(d)
-			}
-			for _, u := range d.Users {
-				if u.Password != "" {
-					s.setPassword(d, u)
-				}
 			}
 		}
 		d.Backups = slices.DeleteFunc(d.Backups, func(b *backup) bool { return b.Status != "READY" })

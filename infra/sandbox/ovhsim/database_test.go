@@ -225,7 +225,9 @@ func TestDatabasesSurviveARestart(t *testing.T) {
 	sim.mu.Lock()
 	sim.st.Databases["11111111-1111-4111-a111-111111111111"] = &managed{
 		ID: "11111111-1111-4111-a111-111111111111", Plan: "production", Status: "READY", Backups: []*backup{{ID: "kept", Status: "READY"}, {ID: "torn", Status: "CREATING"}},
-		NextBackup: time.Now().Add(time.Hour), Users: []*databaseUser{{ID: "u", Name: "reporting", Status: "UPDATING", Password: "new"}},
+		NextBackup: time.Now().Add(time.Hour), Users: []*databaseUser{
+			{ID: "a", Name: DatabaseAdmin, Status: "READY"}, {ID: "u", Name: "reporting", Status: "UPDATING", Password: "new"},
+		},
 	}
 	sim.keep()
 	sim.mu.Unlock()
@@ -236,10 +238,16 @@ func TestDatabasesSurviveARestart(t *testing.T) {
 	if sim, err = New(Options{Dir: dir, Databases: second}); err != nil {
 		t.Fatal(err)
 	}
-	defer sim.Close()
 	b.sim = sim
 	b.wait("restart", func() bool { return second.said("create fork=false") && second.said("password reporting") })
 	if d := sim.Databases()[0]; d.Backups != 1 || d.Status != "READY" {
 		t.Errorf("after the restart %+v", d)
+	}
+	// All work has ended then.
+	if err := sim.Close(); err != nil {
+		t.Error(err)
+	}
+	if second.said("password " + DatabaseAdmin) {
+		t.Error("a user whose password the cluster has got another one")
 	}
 }
