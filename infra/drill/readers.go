@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ const (
 	patience = 10 * time.Second
 	// attemptDelay is when a client tries the name's next address beside one that has not answered yet (RFC 8305, section 5).
 	attemptDelay = 250 * time.Millisecond
+	// saidBytes of each answer are kept: who refuses a request says in its first line why.
+	saidBytes = 100
 )
 
 // readers ask for pictures at a steady rate. Each is another reader with a connection of its own, as mail clients are, who knows all addresses of the name: the order in
@@ -117,7 +120,7 @@ func dialAny(ctx context.Context, network string, addresses []string) (net.Conn,
 
 // ask sends requests until ctx ends, and waits for the answers under way.
 func (r *readers) ask(ctx context.Context) {
-	attacker := vegeta.NewAttacker(vegeta.Client(r.client), vegeta.MaxBody(0))
+	attacker := vegeta.NewAttacker(vegeta.Client(r.client), vegeta.MaxBody(saidBytes))
 	target := func(t *vegeta.Target) error {
 		t.Method = http.MethodGet
 		t.URL = bringup.PictureURL(r.domain, fmt.Sprintf("Reader %d", r.next.Add(1)))
@@ -160,8 +163,18 @@ type Readers struct {
 	LongestGap Seconds `json:"longestGapSeconds"`
 	P50        Seconds `json:"p50Seconds"`
 	P99        Seconds `json:"p99Seconds"`
-	// Failures are what failed requests got, each kind once.
-	Failures []string `json:"failures,omitempty"`
+	// Failures are what failed requests got, by kind.
+	Failures []Failure `json:"failures,omitempty"`
+}
+
+// Failure is one way for requests to fail.
+type Failure struct {
+	// Got is the status or the fault, with the first line of the answer if there was one.
+	Got   string `json:"got"`
+	Count int    `json:"count"`
+	// First and Last are when the first and the last of them were sent, after the drill began.
+	First Seconds `json:"firstSeconds"`
+	Last  Seconds `json:"lastSeconds"`
 }
 
 // FailedPercent is the share of failed requests.
@@ -191,13 +204,14 @@ func summary(shots []vegeta.Result, start, fault, end time.Time) (Readers, time.
 		}
 		seen.Failed++
 		lastFailed = shot.Timestamp
+		seen.Failures = failed(seen.Failures, shot, start)
 	}
 	seen.LongestGap = longestGap(pictures, start, end)
 	if seen.Requests == 0 {
 		return seen, 0
 	}
 	m.Close()
-	seen.P50, seen.P99, seen.Failures = Seconds(m.Latencies.P50.Seconds()), Seconds(m.Latencies.P99.Seconds()), kinds(m.Errors)
+	seen.P50, seen.P99 = Seconds(m.Latencies.P50.Seconds()), Seconds(m.Latencies.P99.Seconds())
 	if fault.IsZero() || !lastFailed.After(fault) {
 		return seen, 0
 	}
@@ -215,17 +229,20 @@ var (
 	addresses = regexp.MustCompile(`[0-9.]+:[0-9]+->`)
 )
 
-// kinds are the different ways to fail, sorted.
-func kinds(errs []string) []string {
-	var found []string
-	for _, text := range errs {
-		text = addresses.ReplaceAllString(request.ReplaceAllString(text, ""), "")
-		if !slices.Contains(found, text) {
-			found = append(found, text)
-		}
+// failed counts a shot that failed among the others of its kind.
+func failed(all []Failure, shot vegeta.Result, start time.Time) []Failure {
+	got := addresses.ReplaceAllString(request.ReplaceAllString(shot.Error, ""), "")
+	if line, _, _ := strings.Cut(string(shot.Body), "\n"); line != "" {
+		got += ": " + line
 	}
-	slices.Sort(found)
-	return found
+	at := Seconds(shot.Timestamp.Sub(start).Seconds())
+	i := slices.IndexFunc(all, func(f Failure) bool { return f.Got == got })
+	if i < 0 {
+		i, all = len(all), append(all, Failure{Got: got, First: at})
+	}
+	all[i].Count++
+	all[i].Last = at
+	return all
 }
 
 // longestGap is the longest time between start, the moments and end in which none of the moments lies.

@@ -49,14 +49,26 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-func TestKinds(t *testing.T) {
-	got := kinds([]string{
-		`Get "https://pictures.havre.test/v1/picture.png?name=Reader+1": EOF`, "502 Bad Gateway", `Get "https://pictures.havre.test/v1/picture.png?name=Reader+2": EOF`,
-		`Get "https://a/?x": read tcp 198.51.100.1:35988->198.51.100.15:443: read: connection reset by peer`,
-		`Get "https://a/?x": read tcp 198.51.100.1:35989->198.51.100.15:443: read: connection reset by peer`,
-	})
-	if want := []string{"502 Bad Gateway", "EOF", "read tcp 198.51.100.15:443: read: connection reset by peer"}; !slices.Equal(got, want) {
-		t.Errorf("kinds %q, want %q", got, want)
+func TestFailures(t *testing.T) {
+	start := time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC)
+	busy := shot(start, 5*time.Second, 0, 503, "503 Service Unavailable")
+	busy.Body = []byte("every drawing place is taken; ask again in a second\nmore")
+	var got []Failure
+	for _, s := range []vegeta.Result{
+		shot(start, time.Second, 0, 0, `Get "https://pictures.havre.test/v1/picture.png?name=Reader+1": EOF`), shot(start, 2*time.Second, 0, 502, "502 Bad Gateway"),
+		shot(start, 3*time.Second, 0, 0, `Get "https://pictures.havre.test/v1/picture.png?name=Reader+2": EOF`),
+		shot(start, 4*time.Second, 0, 0, `Get "https://a/?x": read tcp 198.51.100.1:35988->198.51.100.15:443: read: connection reset by peer`), busy,
+		shot(start, 6*time.Second, 0, 0, `Get "https://a/?x": read tcp 198.51.100.1:35989->198.51.100.15:443: read: connection reset by peer`),
+	} {
+		got = failed(got, s, start)
+	}
+	want := []Failure{
+		{Got: "EOF", Count: 2, First: 1, Last: 3}, {Got: "502 Bad Gateway", Count: 1, First: 2, Last: 2},
+		{Got: "read tcp 198.51.100.15:443: read: connection reset by peer", Count: 2, First: 4, Last: 6},
+		{Got: "503 Service Unavailable: every drawing place is taken; ask again in a second", Count: 1, First: 5, Last: 5},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
 
@@ -123,7 +135,7 @@ func TestReaders(t *testing.T) {
 	stop()
 	<-done
 	got, _ := summary(r.shots, start, time.Time{}, time.Now())
-	if got.Requests < 15 || got.Failed == 0 || !slices.Contains(got.Failures, "502 Bad Gateway") {
+	if got.Requests < 15 || got.Failed == 0 || len(got.Failures) != 1 || got.Failures[0].Got != "502 Bad Gateway: no" || got.Failures[0].Count != got.Failed {
 		t.Errorf("%d requests, %d failed with %v; want 15 or more, some of which get 502", got.Requests, got.Failed, got.Failures)
 	}
 	for _, bad := range []bringup.Edge{{Addresses: []string{address}}, {Authority: authority}} {

@@ -38,6 +38,7 @@ type Record struct {
 	// ServiceBack is how long after the fault the last request failed; Recovery how long after it the platform was whole.
 	ServiceBack Seconds `json:"serviceBackSeconds"`
 	Recovery    Seconds `json:"recoverySeconds"`
+	Machine     Machine `json:"machine"`
 	// Where names what was drilled: the stack, its version of Kubernetes and the commit of its description.
 	Where Where `json:"where"`
 }

@@ -59,6 +59,10 @@ func (r *Runner) Run(ctx context.Context, drills []Drill) error {
 			verdict = "failed: " + strings.Join(record.Why, "; ")
 			failed = append(failed, d.Name)
 		}
+		for _, f := range record.Readers.Failures {
+			fmt.Fprintf(r.Out, "      %5d × %s (%.1f to %.1f s)\n", f.Count, f.Got, float64(f.First), float64(f.Last))
+		}
+		fmt.Fprintf(r.Out, "      %s\n", record.Machine)
 		fmt.Fprintf(r.Out, "      %d requests, %d failed, longest gap %.1f s; served again after %.1f s, whole after %.1f s: %s\n      %s\n\n",
 			record.Readers.Requests, record.Readers.Failed, float64(record.Readers.LongestGap), float64(record.ServiceBack), float64(record.Recovery), verdict, relative)
 		if undone != nil {
@@ -178,8 +182,10 @@ func (r *Runner) one(ctx context.Context, s *sandbox, d Drill) (record Record, u
 	var group sync.WaitGroup
 	group.Go(func() { ask.ask(asking) })
 	group.Go(func() { write.run(asking) })
+	began := readTicks()
 	err = run.do(ctx, d)
 	end := time.Now()
+	record.Machine = began.until(readTicks())
 	stop()
 	group.Wait()
 
