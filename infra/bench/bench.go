@@ -64,7 +64,7 @@ type Bench struct {
 // keep the rest from being measured; the error joins what went wrong.
 func (b *Bench) Run(ctx context.Context) error {
 	var errs []error
-	parts := []func(context.Context) error{b.bringUp, b.lastLoad, b.production, b.growth}
+	parts := []func(context.Context) error{b.bringUp, b.readers, b.production, b.growth}
 	if b.Options.Load {
 		parts = []func(context.Context) error{b.load}
 	}

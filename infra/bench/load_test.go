@@ -57,7 +57,7 @@ func TestLoaded(t *testing.T) {
 	out.Reset()
 	next := &Bench{Workspace: b.Workspace, Out: out}
 	next.figure("state-9", 1000, "byte", "state-9-floor")
-	if err := next.lastLoad(t.Context()); err != nil {
+	if err := next.lastLoad(); err != nil {
 		t.Fatal(err)
 	}
 	if err := next.save(); err != nil {
@@ -77,7 +77,7 @@ func TestLoaded(t *testing.T) {
 	if err := os.WriteFile(b.loadFile(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := next.lastLoad(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "run make load again") {
+	if err := next.lastLoad(); err == nil || !strings.HasSuffix(err.Error(), "run make load again") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -85,10 +85,10 @@ func TestLoaded(t *testing.T) {
 func TestABenchWithoutALoadSaysSo(t *testing.T) {
 	out := &strings.Builder{}
 	b := &Bench{Workspace: workspace.Workspace{Root: t.TempDir()}, Out: out}
-	if err := b.lastLoad(t.Context()); err != nil {
+	if err := b.lastLoad(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\nwhat readers meet in a burst: there is no record of one; run make load on the running sandbox first\n"; out.String() != want || len(b.figures) != 0 {
+	if want := "\nwhat readers meet in a burst: there is no record of one; make up first, and it is measured\n"; out.String() != want || len(b.figures) != 0 {
 		t.Errorf("%q, %d figures", out.String(), len(b.figures))
 	}
 }
