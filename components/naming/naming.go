@@ -26,6 +26,7 @@ const (
 	WorkloadJob         = "havre:workload:Job"
 	WorkloadService     = "havre:workload:Service"
 	WorkloadNamespace   = "havre:workload:Namespace"
+	WorkloadOutside     = "havre:workload:Outside"
 	Edge                = "havre:edge:Edge"
 	Render              = "havre:render:Render"
 	DNSZone             = "havre:dns:Zone"

@@ -183,3 +183,31 @@ func TestNothingIsRegisteredBeforeARefusal(t *testing.T) {
 		}
 	}
 }
+
+func outside() workload.OutsideArgs {
+	return workload.OutsideArgs{
+		Namespace: "data", Service: "pulsar", Port: 6650, Addresses: []netip.Addr{netip.MustParseAddr("10.80.0.41"), netip.MustParseAddr("10.80.0.42")},
+	}
+}
+
+func TestOutsideRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		mutate func(*workload.OutsideArgs)
+		want   string
+	}{
+		{"valid", func(*workload.OutsideArgs) {}, ""},
+		{"away for now", func(a *workload.OutsideArgs) { a.Addresses = nil }, ""},
+		{"namespace", func(a *workload.OutsideArgs) { a.Namespace = "Data" }, `namespace: name "Data" ` + badName},
+		{"service", func(a *workload.OutsideArgs) { a.Service = "" }, "service: name is empty; give it one such as gra-worker-2"},
+		{"port", func(a *workload.OutsideArgs) { a.Port = 65536 }, "port 65536 is outside 1–65535"},
+		{"IPv6", func(a *workload.OutsideArgs) { a.Addresses[0] = netip.MustParseAddr("fd00::1") }, "address fd00::1 is not one that pods could reach; give an IPv4 address of the mesh"},
+		{"own", func(a *workload.OutsideArgs) { a.Addresses[0] = netip.MustParseAddr("127.0.0.1") }, "address 127.0.0.1 is not one that pods could reach; give an IPv4 address of the mesh"},
+		{"no address", func(a *workload.OutsideArgs) { a.Addresses[0] = netip.Addr{} }, "address invalid IP is not one that pods could reach; give an IPv4 address of the mesh"},
+		{"twice", func(a *workload.OutsideArgs) { a.Addresses[1] = a.Addresses[0] }, "address 10.80.0.41 is given twice; give it once"},
+	} {
+		a := outside()
+		test.mutate(&a)
+		expect(t, test.name, a.Validate(), test.want)
+	}
+}

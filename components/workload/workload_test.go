@@ -115,6 +115,9 @@ func everything(ctx *pulumi.Context) error {
 	if _, err := workload.NewService(ctx, "web-pods", workload.ServiceArgs{Namespace: "apps", Service: "web-pods", App: "web", Headless: true, Ports: []workload.ServicePort{{Name: "http", Number: 8080}}, After: apps.Resources()}); err != nil {
 		return err
 	}
+	if _, err := workload.NewOutside(ctx, "data-pulsar", outside()); err != nil {
+		return err
+	}
 	fixed := deployment()
 	fixed.Pod.App, fixed.Autoscale, fixed.Replicas, fixed.After = "single", nil, 1, apps.Resources()
 	fixed.Config, fixed.Secret, fixed.Network = workload.Config{}, workload.Secret{}, workload.Network{}

@@ -17,6 +17,7 @@ const (
 	throttled        = "throttled at a limit, every name and every Service of the cluster would be slow at once; its request is small, and its memory is bounded"
 	doesNothing      = "it does nothing but keep an image on its node; no request ever reaches it"
 	readsTheAPI      = "it watches objects through the API, and may read only those"
+	outside          = "the service runs on hosts outside the cluster, so no controller knows its addresses; they are the plan's"
 )
 
 // Exceptions are all there are. A line here is read by whoever reviews the pull request, so it says why.
@@ -60,6 +61,10 @@ func Exceptions() []Exception {
 		{RuleKind, "RoleBinding", "metrics-server-auth-reader", "rbac.authorization.k8s.io/v1:RoleBinding", "it asks the API server who its callers are"},
 		{RuleKind, "APIService", "metrics-server-api", "apiregistration.k8s.io/v1:APIService", "autoscalers read figures through the API server"},
 		{RuleLimits, "Deployment", "metrics-server-deployment", "cpu of container metrics-server", "throttled at a limit, autoscalers would act late when all is busy; its memory is bounded"},
+
+		{RuleKind, "EndpointSlice", "data-pulsar-endpoints", "discovery.k8s.io/v1:EndpointSlice", outside},
+		{RuleKind, "EndpointSlice", "data-pinot-endpoints", "discovery.k8s.io/v1:EndpointSlice", outside},
+		{RuleKind, "EndpointSlice", "data-metrics-endpoints", "discovery.k8s.io/v1:EndpointSlice", outside},
 
 		{RuleHost, "DaemonSet", "edge-caddy-daemon-set", "hostNetwork", "it is where readers' requests enter, on ports 80 and 443 of the node"},
 		{RuleProbes, "DaemonSet", "render-images-daemon-set", "container images", doesNothing},

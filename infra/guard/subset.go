@@ -26,6 +26,7 @@ var careful = map[string]bool{
 	"kubernetes:rbac.authorization.k8s.io/v1:ClusterRole":        true,
 	"kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": true,
 	"kubernetes:apiregistration.k8s.io/v1:APIService":            true,
+	"kubernetes:discovery.k8s.io/v1:EndpointSlice":               true,
 	statefulSet: true,
 	"kubernetes:core/v1:PersistentVolumeClaim": true,
 }

@@ -63,6 +63,9 @@ func deployCluster(ctx *pulumi.Context, h *hosts) error {
 	if err != nil {
 		return err
 	}
+	if err := buildData(ctx, h, pulumi.Provider(provider)); err != nil {
+		return err
+	}
 	edge, err := buildServices(ctx, h, provider, addons)
 	if err != nil {
 		return err

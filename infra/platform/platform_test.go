@@ -198,7 +198,7 @@ func TestStagingIsProduction(t *testing.T) {
 			}
 		}
 		for _, data := range described(t, "prod").Data {
-			if name == data.Name && !slices.ContainsFunc(described(t, "staging").Data, func(d stacks.DataService) bool { return d.Name == data.Name }) {
+			if (name == data.Name || slices.Contains([]string{"data-" + data.Name, "data-" + data.Name + "-service", "data-" + data.Name + "-endpoints"}, name)) && !slices.ContainsFunc(described(t, "staging").Data, func(d stacks.DataService) bool { return d.Name == data.Name }) {
 				removed = true
 			}
 		}

@@ -27,6 +27,7 @@ var kinds = map[string][]string{
 	"kubernetes:core/v1:Namespace":                      {},
 	"kubernetes:core/v1:Secret":                         {"stringData", "type"},
 	"kubernetes:core/v1:Service":                        {"spec"},
+	"kubernetes:discovery.k8s.io/v1:EndpointSlice":      {"addressType", "endpoints", "ports"},
 	"kubernetes:networking.k8s.io/v1:NetworkPolicy":     {"spec"},
 	"kubernetes:policy/v1:PodDisruptionBudget":          {"spec"},
 	"kubernetes:scheduling.k8s.io/v1:PriorityClass":     {"description", "preemptionPolicy", "value"},
