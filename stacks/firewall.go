@@ -15,8 +15,28 @@ type EdgeFirewall struct {
 	On bool
 	// Eco puts it before those as well. OVH does not promise the filter for every server of that catalogue, and a refusal would end the run.
 	Eco bool
-	// SSHFrom are the networks that SSH is open to; none means everywhere, which sshd with keys alone can bear.
-	SSHFrom []netip.Prefix
+}
+
+// Sender says from where a port can be reached.
+type Sender string
+
+// The senders of openings.
+const (
+	// FromAnywhere is any address, on any interface.
+	FromAnywhere Sender = "anywhere"
+	// FromHosts are the hosts of the fleet and the operators, on the mesh.
+	FromHosts Sender = "hosts"
+	// FromCluster are those and the pods.
+	FromCluster Sender = "cluster"
+)
+
+// Opening is a port at which a node may be called. Both firewalls are made of the openings: the host's own of all of them, OVH's of those from anywhere.
+type Opening struct {
+	Protocol Protocol
+	Port     int
+	From     Sender
+	// Network narrows FromAnywhere to one network; the zero value is any.
+	Network netip.Prefix
 }
 
 // Protocol is what a firewall rule matches.
@@ -51,7 +71,44 @@ const (
 	sshPort = 22
 	dnsPort = 53
 	ntpPort = 123
+	// Of Kubernetes: https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+	etcdPort, etcdPeerPort, kubeletPort = 2379, 2380, 10250
 )
+
+// openings are all ports at which the node may be called but WireGuard's, which the mesh opens itself to its peers. What listens and is not here cannot be reached.
+func (s Stack) openings(n Node) []Opening {
+	from := s.SSHFrom
+	if len(from) == 0 {
+		from = []netip.Prefix{{}}
+	}
+	var open []Opening
+	for _, network := range from {
+		open = append(open, Opening{Protocol: TCP, Port: sshPort, From: FromAnywhere, Network: network})
+	}
+	if n.Has(RoleEdge) {
+		open = append(open,
+			Opening{Protocol: TCP, Port: s.Edge.HTTPPort, From: FromAnywhere},
+			Opening{Protocol: TCP, Port: s.Edge.HTTPSPort, From: FromAnywhere},
+			// HTTP/3.
+			Opening{Protocol: UDP, Port: s.Edge.HTTPSPort, From: FromAnywhere})
+	}
+	open = append(open, Opening{Protocol: TCP, Port: sshPort, From: FromHosts})
+	if n.Has(RoleControlPlane) {
+		open = append(open,
+			Opening{Protocol: TCP, Port: etcdPort, From: FromHosts},
+			Opening{Protocol: TCP, Port: etcdPeerPort, From: FromHosts},
+			Opening{Protocol: TCP, Port: s.Cluster.APIPort, From: FromCluster})
+	}
+	if n.InCluster() {
+		open = append(open, Opening{Protocol: TCP, Port: kubeletPort, From: FromCluster})
+	}
+	for _, service := range s.Data {
+		if n.Has(RoleData) && n.Purpose == service.Name {
+			open = append(open, Opening{Protocol: TCP, Port: service.Port, From: FromCluster})
+		}
+	}
+	return open
+}
 
 // filtered says whether OVH's firewall stands before the node.
 func (s Stack) filtered(n Node) bool {
@@ -74,20 +131,10 @@ func (s Stack) firewall(n Node) []FirewallRule {
 		// From anywhere: operators' laptops are peers, and nobody without a key gets an answer.
 		FirewallRule{Protocol: UDP, Port: s.Mesh.Port},
 	)
-	from := s.EdgeFirewall.SSHFrom
-	if len(from) == 0 {
-		from = []netip.Prefix{{}}
-	}
-	for _, network := range from {
-		rules = append(rules, FirewallRule{Protocol: TCP, From: network, Port: sshPort})
-	}
-	if n.Has(RoleEdge) {
-		rules = append(rules,
-			FirewallRule{Protocol: TCP, Port: s.Edge.HTTPPort},
-			FirewallRule{Protocol: TCP, Port: s.Edge.HTTPSPort},
-			// HTTP/3.
-			FirewallRule{Protocol: UDP, Port: s.Edge.HTTPSPort},
-		)
+	for _, open := range s.openings(n) {
+		if open.From == FromAnywhere {
+			rules = append(rules, FirewallRule{Protocol: open.Protocol, From: open.Network, Port: open.Port})
+		}
 	}
 	for _, resolver := range s.Services.Resolvers {
 		rules = append(rules, FirewallRule{Protocol: UDP, From: netip.PrefixFrom(resolver, resolver.BitLen()), FromPort: dnsPort})

@@ -36,7 +36,7 @@ func TestFirewall(t *testing.T) {
 	const stranger, resolver, office = "203.0.113.7", "213.186.33.99", "192.0.2.9"
 	prod := described(t, "prod")
 	narrow := Copy(prod)
-	narrow.EdgeFirewall.SSHFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28"), netip.MustParsePrefix("198.51.100.7/32")}
+	narrow.SSHFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28"), netip.MustParsePrefix("198.51.100.7/32")}
 	own := Copy(prod)
 	node(&own, "gra-worker-3").Open = []FirewallRule{
 		{Deny: true, Protocol: UDP, From: netip.MustParsePrefix("203.0.113.0/24")}, {Protocol: TCP, Port: 8443},
@@ -49,6 +49,7 @@ func TestFirewall(t *testing.T) {
 		want bool
 	}{
 		{"a reader at the edge", prod, "gra-worker-2", packet{TCP, stranger, 40000, 443, false}, true},
+		{"a reader by HTTP/3", prod, "gra-worker-2", packet{UDP, stranger, 40000, 443, false}, true},
 		{"a reader without TLS", prod, "gra-worker-2", packet{TCP, stranger, 40000, 80, false}, true},
 		{"a reader over HTTP/3", prod, "gra-worker-2", packet{UDP, stranger, 40000, 443, false}, true},
 		{"HTTP/3 at a worker that is no edge", prod, "gra-worker-3", packet{UDP, stranger, 40000, 443, false}, false},

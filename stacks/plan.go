@@ -58,6 +58,8 @@ type PlannedNode struct {
 	FQDN     string
 	// Firewall are the rules of OVH's filter before the public address, at most MaxFirewallRules; none where there is no filter.
 	Firewall []FirewallRule
+	// Openings are the ports of the host's own firewall.
+	Openings []Opening
 	// Mesh is the node's address in the mesh, its node IP for Kubernetes.
 	Mesh netip.Addr
 	// MeshInterface is the same address with the length of the whole mesh: what the interface itself is given.
@@ -217,7 +219,7 @@ func (p Plan) Endpoint(from, to PlannedNode) Endpoint {
 
 // planned derives one node. The description is valid.
 func (s Stack) planned(n Node) PlannedNode {
-	node := PlannedNode{Node: n, Hostname: n.Name, FQDN: s.publicName(n), Firewall: s.firewall(n)}
+	node := PlannedNode{Node: n, Hostname: n.Name, FQDN: s.publicName(n), Firewall: s.firewall(n), Openings: s.openings(n)}
 	node.Location, _ = s.site(n.Site)
 	node.Datacenter = node.Location.Datacenter
 	switch n.Kind {

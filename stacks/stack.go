@@ -25,10 +25,13 @@ type Stack struct {
 	Services       Services
 	PrivateNetwork PrivateNetwork
 	EdgeFirewall   EdgeFirewall
-	Cluster        Cluster
-	Runtime        Runtime
-	Edge           Edge
-	Render         Render
+	// SSHFrom are the networks that SSH is open to, beside the mesh; none means everywhere, which sshd with keys alone can bear. Whoever runs Pulumi must be in
+	// one of them.
+	SSHFrom []netip.Prefix
+	Cluster Cluster
+	Runtime Runtime
+	Edge    Edge
+	Render  Render
 	// Data lists the services outside Kubernetes that pods reach by a Service name. Nodes with RoleData carry them.
 	Data     []DataService
 	Database Database
@@ -132,7 +135,7 @@ type Node struct {
 	// ReverseDNS is the full name of the public address, inside the zone; empty is <node>.nodes.<zone>. OVH takes a reverse only after the name leads to
 	// the address, so the name's own record is made of it too.
 	ReverseDNS string
-	// Open are rules of this node alone for OVH's firewall, before those that follow from its roles.
+	// Open are rules of this node alone for the host's own firewall and for OVH's, before those that follow from its roles.
 	Open []FirewallRule
 }
 

@@ -87,24 +87,20 @@ func (v *validation) publicNames() {
 // firewall checks what is written for OVH's filter; the derived rules are sound when the ports are.
 func (v *validation) firewall() {
 	wall := v.stack.EdgeFirewall
-	for _, network := range wall.SSHFrom {
+	for _, network := range v.stack.SSHFrom {
 		if !usable(network) {
-			v.wrong("edge firewall: SSH from %s, which is not an IPv4 network; write it like 192.0.2.0/24", network)
+			v.wrong("SSH from %s, which is not an IPv4 network; write it like 192.0.2.0/24", network)
 		}
 	}
-	if !wall.On && (wall.Eco || len(wall.SSHFrom) > 0) {
+	if !wall.On && wall.Eco {
 		v.wrong("edge firewall: it is off, and has settings; set EdgeFirewall.On, or clear them,")
 	}
 	for _, n := range v.stack.Nodes {
-		if len(n.Open) > 0 && !v.stack.filtered(n) {
-			v.wrong("node %s: %d rules for a firewall that is not before it; set EdgeFirewall.On (and Eco for that catalogue), or remove them,", n.Name, len(n.Open))
-			continue
-		}
 		for i, rule := range n.Open {
 			v.rule(n, i, rule)
 		}
 		if rules := v.stack.firewall(n); len(rules) > MaxFirewallRules {
-			v.wrong("node %s: %d firewall rules, of which %d are its own; OVH takes %d: join some of Open or of EdgeFirewall.SSHFrom", n.Name, len(rules), len(n.Open), MaxFirewallRules)
+			v.wrong("node %s: %d firewall rules, of which %d are its own; OVH takes %d: join some of Open or of SSHFrom", n.Name, len(rules), len(n.Open), MaxFirewallRules)
 		}
 	}
 }
