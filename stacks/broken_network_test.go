@@ -2,7 +2,6 @@ package stacks
 
 import (
 	"net/netip"
-	"time"
 )
 
 // brokenNetworks are broken descriptions of networks, ports and hosts.
@@ -95,9 +94,6 @@ var brokenNetworks = []broken{
 	{name: "services domain of one label", base: "prod", change: func(s *Stack) { s.Services.Domain = "cluster" }, want: []string{
 		`network Services.Domain: "cluster" is not a domain name; use cluster.local in stacks/production.go`,
 	}},
-	{name: "interface too long", base: "prod", change: func(s *Stack) { s.Mesh.Interface = "wireguard-mesh-0" }, want: []string{
-		`mesh: interface "wireguard-mesh-0" is not an interface's name of at most 15 letters and digits; use wg0 in stacks/production.go`,
-	}},
 	{name: "mesh port zero", base: "prod", change: func(s *Stack) { s.Mesh.Port = 0 }, want: []string{
 		`mesh: UDP port 0 is not from 1024 to 65535; change Mesh.Port in stacks/production.go`,
 	}},
@@ -124,15 +120,6 @@ var brokenNetworks = []broken{
 	}},
 	{name: "pod MTU too small", base: "prod", change: func(s *Stack) { s.Pods.MTU = 1000 }, want: []string{
 		`pods: MTU 1000 is not from 1280 to the mesh's 1420; change Pods.MTU in stacks/production.go`,
-	}},
-	{name: "keepalive negative", base: "prod", change: func(s *Stack) { s.Mesh.Keepalive = -time.Second }, want: []string{
-		`mesh: keepalive -1s is not whole seconds from 0s to 65535s; change Mesh.Keepalive in stacks/production.go`,
-	}},
-	{name: "keepalive of half a second", base: "prod", change: func(s *Stack) { s.Mesh.Keepalive = 500 * time.Millisecond }, want: []string{
-		`mesh: keepalive 500ms is not whole seconds from 0s to 65535s; change Mesh.Keepalive in stacks/production.go`,
-	}},
-	{name: "keepalive too long", base: "prod", change: func(s *Stack) { s.Mesh.Keepalive = 65536 * time.Second }, want: []string{
-		`mesh: keepalive 18h12m16s is not whole seconds from 0s to 65535s; change Mesh.Keepalive in stacks/production.go`,
 	}},
 	{name: "pod network unknown", base: "prod", change: func(s *Stack) { s.Pods.Network = "flannel" }, want: []string{
 		`pods: network "flannel" is unknown; use cilium, or bridge in a sandbox in stacks/production.go`,

@@ -73,6 +73,8 @@ const (
 	ntpPort = 123
 	// Of Kubernetes: https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 	etcdPort, etcdPeerPort, kubeletPort = 2379, 2380, 10250
+	// Where the control plane serves the mesh's list of peers: mesh_roster_port of the library's mesh.sh.
+	rosterPort = 51821
 )
 
 // openings are all ports at which the node may be called but WireGuard's, which the mesh opens itself to its peers. What listens and is not here cannot be reached.
@@ -97,6 +99,7 @@ func (s Stack) openings(n Node) []Opening {
 		open = append(open,
 			Opening{Protocol: TCP, Port: etcdPort, From: FromHosts},
 			Opening{Protocol: TCP, Port: etcdPeerPort, From: FromHosts},
+			Opening{Protocol: TCP, Port: rosterPort, From: FromHosts},
 			Opening{Protocol: TCP, Port: s.Cluster.APIPort, From: FromCluster})
 	}
 	if n.InCluster() {

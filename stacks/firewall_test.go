@@ -3,6 +3,7 @@ package stacks
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -49,7 +50,6 @@ func TestFirewall(t *testing.T) {
 		want bool
 	}{
 		{"a reader at the edge", prod, "gra-worker-2", packet{TCP, stranger, 40000, 443, false}, true},
-		{"a reader by HTTP/3", prod, "gra-worker-2", packet{UDP, stranger, 40000, 443, false}, true},
 		{"a reader without TLS", prod, "gra-worker-2", packet{TCP, stranger, 40000, 80, false}, true},
 		{"a reader over HTTP/3", prod, "gra-worker-2", packet{UDP, stranger, 40000, 443, false}, true},
 		{"HTTP/3 at a worker that is no edge", prod, "gra-worker-3", packet{UDP, stranger, 40000, 443, false}, false},
@@ -155,5 +155,38 @@ func TestRescueLeadsNoReaderThere(t *testing.T) {
 	}
 	if len(after.Workers) != len(before.Workers) || len(after.Members) != len(before.Members) || len(after.Peers("gra-worker-1")) != len(before.Peers("gra-worker-1")) {
 		t.Errorf("the node left: %d workers of %d", len(after.Workers), len(before.Workers))
+	}
+}
+
+// TestOpenings holds what each kind of node can be called for; what is not here is shut, whatever listens.
+func TestOpenings(t *testing.T) {
+	prod := described(t, "prod")
+	prod.SSHFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/28")}
+	p, err := prod.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"gra-control-1": "anywhere 192.0.2.0/28 tcp 22, hosts tcp 22, hosts tcp 2379, hosts tcp 2380, hosts tcp 51821, cluster tcp 6443, cluster tcp 10250",
+		"gra-worker-1":  "anywhere 192.0.2.0/28 tcp 22, anywhere tcp 80, anywhere tcp 443, anywhere udp 443, hosts tcp 22, cluster tcp 10250",
+		"gra-worker-3":  "anywhere 192.0.2.0/28 tcp 22, hosts tcp 22, cluster tcp 10250",
+		"gra-data-1":    "anywhere 192.0.2.0/28 tcp 22, hosts tcp 22, cluster tcp 6650",
+		"rbx-data-2":    "anywhere 192.0.2.0/28 tcp 22, hosts tcp 22, cluster tcp 8428",
+	} {
+		n, err := p.Node(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range n.Openings {
+			words := []string{string(o.From)}
+			if o.Network.IsValid() {
+				words = append(words, o.Network.String())
+			}
+			got = append(got, strings.Join(append(words, string(o.Protocol), strconv.Itoa(o.Port)), " "))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s\n got %s\nwant %s", name, strings.Join(got, ", "), want)
+		}
 	}
 }

@@ -36,11 +36,10 @@ func Production() Stack {
 			data("rbx-data-2", 52, "rbx", "metrics", metricsHost()),
 		},
 		Mesh: Mesh{
-			CIDR:      netip.MustParsePrefix("10.80.0.0/16"),
-			Interface: "wg0",
-			Port:      51820,
-			PathMTU:   1500,
-			MTU:       1420,
+			CIDR:    netip.MustParsePrefix("10.80.0.0/16"),
+			Port:    51820,
+			PathMTU: 1500,
+			MTU:     1420,
 		},
 		// 1420 less 10: see docs/decisions/0012-cilium.md.
 		Pods: Pods{CIDR: netip.MustParsePrefix("10.81.0.0/16"), MTU: 1410, Network: NetworkCilium},

@@ -212,16 +212,12 @@ type Offer struct {
 type Mesh struct {
 	// CIDR holds the mesh addresses: the node with index i has the i-th address.
 	CIDR netip.Prefix
-	// Interface is the WireGuard interface's name, the same on every host.
-	Interface string
 	// Port is the UDP port on which every host listens.
 	Port int
 	// PathMTU is the smallest MTU between two hosts outside the mesh, in bytes.
 	PathMTU int
 	// MTU of the interface in bytes: 1280 to PathMTU − 80. The 80 bytes are WireGuard over IPv6; over IPv4 it takes 60.
 	MTU int
-	// Keepalive is what peers send through idle paths; 0 for never.
-	Keepalive time.Duration
 	// Operators are peers that are no hosts of ours: engineers' laptops, the runner of deployments. They reach every host's mesh address, so the API server too.
 	Operators []Operator
 }

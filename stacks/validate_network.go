@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 )
 
 // wireguardOverhead is what WireGuard adds to a packet over IPv6 in bytes; over IPv4 it is 60. The larger one leaves room for both.
@@ -123,9 +122,6 @@ func (v *validation) operators() {
 
 func (v *validation) mesh() {
 	mesh := v.stack.Mesh
-	if !interfaceSyntax.MatchString(mesh.Interface) {
-		v.wrong("mesh: interface %q is not an interface's name of at most 15 letters and digits; use wg0", mesh.Interface)
-	}
 	v.port("mesh: UDP port", mesh.Port, 1024, "Mesh.Port")
 	if least := minMTU + wireguardOverhead; mesh.PathMTU < least || mesh.PathMTU > 9000 {
 		v.wrong("mesh: path MTU %d is not from %d to 9000; set Mesh.PathMTU to what the hosts' links carry, 1500 at OVH,", mesh.PathMTU, least)
@@ -133,9 +129,6 @@ func (v *validation) mesh() {
 		v.wrong("mesh: MTU %d is not from %d to %d, the path's %d less %d for WireGuard; change Mesh.MTU", mesh.MTU, minMTU, most, mesh.PathMTU, wireguardOverhead)
 	} else if v.stack.Pods.MTU < minMTU || v.stack.Pods.MTU > mesh.MTU {
 		v.wrong("pods: MTU %d is not from %d to the mesh's %d; change Pods.MTU", v.stack.Pods.MTU, minMTU, mesh.MTU)
-	}
-	if mesh.Keepalive < 0 || mesh.Keepalive > 65535*time.Second || mesh.Keepalive%time.Second != 0 {
-		v.wrong("mesh: keepalive %s is not whole seconds from 0s to 65535s; change Mesh.Keepalive", mesh.Keepalive)
 	}
 	switch pods := v.stack.Pods; pods.Network {
 	case NetworkCilium:

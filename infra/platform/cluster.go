@@ -15,6 +15,7 @@ import (
 	"havre/components/addons/metricsserver"
 	"havre/components/cluster"
 	"havre/components/wireguard"
+	"havre/components/wireguard/conf"
 	"havre/stacks"
 )
 
@@ -23,7 +24,7 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 	args := cluster.Args{
 		Network: cluster.Network{
 			Mesh: plan.Stack.Mesh.CIDR, Pods: plan.Stack.Pods.CIDR, Services: plan.Stack.Services.CIDR,
-			DNS: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Interface: plan.Stack.Mesh.Interface, MTU: plan.Stack.Pods.MTU,
+			DNS: plan.ClusterDNS, Domain: plan.Stack.Services.Domain, Interface: conf.Interface, MTU: plan.Stack.Pods.MTU,
 			ExternalCNI: plan.Stack.Pods.Network == stacks.NetworkCilium,
 		},
 		Version:      "v" + plan.Stack.Cluster.KubernetesVersion,
@@ -176,7 +177,7 @@ func buildPodNetwork(ctx *pulumi.Context, plan stacks.Plan, settings Settings, o
 	}
 	network, err := cilium.New(ctx, "cilium", cilium.Args{
 		AgentImage: settings.Images["cilium"], OperatorImage: settings.Images["cilium-operator"],
-		Pods: stack.Pods.CIDR, Mesh: stack.Mesh.CIDR, MeshInterface: stack.Mesh.Interface, MeshMTU: stack.Mesh.MTU,
+		Pods: stack.Pods.CIDR, Mesh: stack.Mesh.CIDR, MeshInterface: conf.Interface, MeshMTU: stack.Mesh.MTU,
 		Devices: publicDevices, MTU: stack.Pods.MTU, APIServer: plan.APIEndpoint,
 	}, opts...)
 	if err != nil {

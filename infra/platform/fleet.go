@@ -110,7 +110,7 @@ func buildMachine(
 		Vrack:           vrack,
 		Adopt:           planned.Adopt,
 		Partitions:      partitions(planned.Partitions),
-		Firewall:        firewall(planned.Firewall),
+		Firewall:        edgeFirewall(planned.Firewall),
 		NoRenewal:       planned.NoRenewal,
 		Rescue:          planned.Rescue,
 		Retired:         planned.Retired,
@@ -130,6 +130,7 @@ func buildMachine(
 	}.Shared()
 	args := host.Args{Connection: connection, Base: script.Base{
 		Hostname: planned.Hostname, WithoutContainers: !planned.InCluster(), ExtraPackages: packages(planned),
+		Firewall: hostFirewall(plan.Stack, planned),
 	}}
 	if planned.Vrack {
 		args.Base.Private, args.PrivateMAC = &script.Private{Address: planned.PrivateInterface}, node.PrivateMAC
@@ -168,31 +169,6 @@ func partitions(layout []stacks.Partition) []sdk.Partition {
 		line := sdk.Partition{MountPoint: p.MountPoint, FileSystem: p.FileSystem, SizeMiB: int(p.Size)}
 		if p.Striped {
 			line.RAIDLevel = new(int)
-		}
-		list = append(list, line)
-	}
-	return list
-}
-
-// firewall is a filter as OVH takes it.
-func firewall(rules []stacks.FirewallRule) []sdk.FirewallRule {
-	var list []sdk.FirewallRule
-	for _, r := range rules {
-		line := sdk.FirewallRule{Action: "permit", Protocol: string(r.Protocol)}
-		if r.Deny {
-			line.Action = "deny"
-		}
-		if r.From.IsValid() {
-			line.Source = pulumi.StringRef(r.From.String())
-		}
-		if r.FromPort != 0 {
-			line.SourcePort = pulumi.IntRef(r.FromPort)
-		}
-		if r.Port != 0 {
-			line.DestinationPort = pulumi.IntRef(r.Port)
-		}
-		if r.Established {
-			line.TCPOption = pulumi.StringRef("established")
 		}
 		list = append(list, line)
 	}

@@ -32,6 +32,8 @@ type Base struct {
 	Hostname string
 	// Private is the interface on the private network (vRack); nil when the host has none.
 	Private *Private
+	// Firewall is the host's own packet filter; nil leaves the host as it is.
+	Firewall *Firewall
 	// WithoutContainers leaves out the container runtime, on hosts that never run a pod.
 	WithoutContainers bool
 	// UnattendedUpgrades turns on Debian's own security updates. They never reboot the host.
@@ -77,6 +79,9 @@ func (b Base) Validate() error {
 	if p := b.Private; p != nil {
 		errs = append(errs, p.validate())
 	}
+	if b.Firewall != nil {
+		errs = append(errs, b.Firewall.validate())
+	}
 	return errors.Join(errs...)
 }
 
@@ -97,14 +102,14 @@ func (p Private) validate() error {
 }
 
 // BaseFiles are the files of the library that the set-up uses.
-var BaseFiles = []string{"base.sh", "private-network"}
+var BaseFiles = []string{"base.sh", "firewall.sh", "private-network"}
 
 // Render validates and gives the call, which wants BaseFiles.
 func (b Base) Render() (string, error) {
 	if err := b.Validate(); err != nil {
 		return "", err
 	}
-	updates, private := "no", "none"
+	updates, private, firewall := "no", "none", "firewall none\n"
 	if b.UnattendedUpgrades {
 		updates = "yes"
 	}
@@ -115,10 +120,14 @@ func (b Base) Render() (string, error) {
 		}
 		private = fmt.Sprintf("%s %s %d", p.MAC, p.Address, mtu)
 	}
+	if b.Firewall != nil {
+		firewall = b.Firewall.lines()
+	}
 	return "base_setup <<'EOF'\n" +
 		"hostname " + b.Hostname + "\n" +
 		"packages " + strings.Join(b.Packages(), " ") + "\n" +
 		"security-updates " + updates + "\n" +
 		"private-network " + private + "\n" +
+		firewall +
 		"EOF\n", nil
 }

@@ -5,14 +5,16 @@
 base_container=no
 if systemd-detect-virt -cq; then base_container=yes; fi
 
-# base_setup: what is this host's own on standard input, in any order, each on a line: hostname NAME, packages NAME..., security-updates yes|no, and
-# private-network MAC ADDRESS/LENGTH MTU or none.
+# base_setup: what is this host's own on standard input, in any order, each on a line: hostname NAME, packages NAME..., security-updates yes|no,
+# private-network MAC ADDRESS/LENGTH MTU or none, firewall with the arguments of firewall_set or none, and its rules, in their order, as "rule WORD" each.
 base_setup() {
-  local lines line
+  local lines line rules=()
   declare -A own=()
   # All at once: what runs below may read standard input.
   mapfile -t lines
-  for line in "${lines[@]}"; do own[${line%% *}]=${line#* }; done
+  for line in "${lines[@]}"; do
+    if [[ $line == 'rule '* ]]; then rules+=("${line#* }"); else own[${line%% *}]=${line#* }; fi
+  done
   base_hostname "${own[hostname]}"
   read -ra lines <<<"${own[packages]}"
   havre_packages "${lines[@]}"
@@ -24,6 +26,8 @@ base_setup() {
   base_security_updates "${own[security-updates]}"
   read -ra lines <<<"${own[private-network]}"
   base_private_network "${lines[@]}"
+  read -ra lines <<<"${own[firewall]}"
+  [[ ${lines[0]} == none ]] || firewall_set "${lines[@]}" "${rules[@]}"
 }
 
 # base_hostname NAME

@@ -124,13 +124,27 @@ EOF
 
 # mesh_set SELF: the roster on standard input; bring the interface up with it, or change it in place.
 mesh_set() {
-  local text
-  text=$(mesh_expand "$@")
+  local roster text
+  roster=$(cat)
+  text=$(mesh_expand "$@" <<<"$roster")
+  mesh_open "$1" <<<"$roster"
   mesh_prepare
   havre_file "$mesh_conf" 0600 <<<"$text"
   if mesh_runs; then mesh_sync; else mesh_start; fi
   systemctl -q enable "$mesh_unit"
   [[ $(wg show "$mesh_interface" public-key) == "$(wg pubkey <"$mesh_key_file")" ]] || havre_fail "mesh: $mesh_interface does not run with the key in $mesh_key_file"
+}
+
+# mesh_open NAME: the roster on standard input; the host's firewall lets every peer of it in, by both addresses of those that have two: a pair that moves to its private
+# addresses does so one end after the other.
+mesh_open() {
+  local self=$1 name key public private rest
+  [[ -e /usr/local/lib/havre/firewall.sh ]] || return 0
+  while read -r name key public private rest; do
+    [[ $name != "$self" ]] || continue
+    if [[ $public == - ]]; then echo any; else echo "$public"; fi
+    [[ $private == - ]] || echo "$private"
+  done | /usr/local/lib/havre/run lib.sh firewall.sh firewall_peers
 }
 
 # mesh_apply SELF: the roster on standard input; of a host that serves nobody, or not any more.
