@@ -367,7 +367,6 @@ var brokenServices = []broken{
 		`network Services.CIDR: invalid Prefix is not an IPv4 range; set it in stacks/`,
 		`network Services.Resolvers: there is none, so pods could reach no name outside the cluster; give one or more in stacks/`,
 		`network Services.Domain: "" is not a domain name; use cluster.local in stacks/`,
-		`mesh: interface "" is not an interface's name of at most 15 letters and digits; use wg0 in stacks/`,
 		`mesh: UDP port 0 is not from 1024 to 65535; change Mesh.Port in stacks/`,
 		`mesh: path MTU 0 is not from 1360 to 9000; set Mesh.PathMTU to what the hosts' links carry, 1500 at OVH, in stacks/`,
 		`pods: network "" is unknown; use cilium, or bridge in a sandbox in stacks/`,

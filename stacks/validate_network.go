@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // wireguardOverhead is what WireGuard adds to a packet over IPv6 in bytes; over IPv4 it is 60. The larger one leaves room for both.

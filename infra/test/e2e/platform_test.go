@@ -32,6 +32,7 @@ func TestPlatform(t *testing.T) {
 	w.part("every node is ready on its mesh address", w.ready)
 	w.part("packets of the full size pass between pods", w.fullSize)
 	w.part("every node has its own resolver", w.resolved)
+	w.part("a stranger reaches the described ports and no other", w.shut)
 	w.part("the control plane shows and keeps nothing that it should not", w.guarded)
 	w.part("what the CIS benchmark finds has a reason", w.audited)
 	w.part("the cluster comes back from a backup", w.broughtBack)
