@@ -1,6 +1,6 @@
-// Package audit has the hosts of a stack checked by a tool of the field, kube-bench with the CIS Kubernetes Benchmark, and holds each finding against a list of those
-// that are known, with the reason. The one thing a reader would get wrong: a check that needs a person's judgement (WARN) is counted and shown, and never fails the
-// audit; one that fails (FAIL) does, unless its reason is in the list, and so does a reason for what no longer fails.
+// Package audit has the hosts of a stack checked by tools of the field: all of them by Lynis, and those of the cluster by kube-bench with the CIS Kubernetes Benchmark.
+// It holds each finding against a list of those that are known, with the reason. The one thing a reader would get wrong: a check that needs a person's judgement (WARN)
+// is counted and shown, and never fails the audit; one that fails (FAIL) does, unless its reason is in the list, and so does a reason for what holds everywhere.
 package audit
 
 import (
@@ -28,9 +28,9 @@ type Host interface {
 // Subject is one host and what there is to check on it.
 type Subject struct {
 	Name string
-	// ControlPlane says that the host has an API server and a member of etcd.
-	ControlPlane bool
-	Host         Host
+	// Cluster says that the host is a node, ControlPlane that it has an API server and a member of etcd as well.
+	Cluster, ControlPlane bool
+	Host                  Host
 }
 
 // Status is how a check ended.
@@ -46,9 +46,9 @@ const (
 
 // Finding is one check and how it ended on each host.
 type Finding struct {
-	// ID is the benchmark's number of it, such as 1.2.15.
+	// ID is the benchmark's number of it, such as 1.2.15, or Lynis' name, such as SSH-7408, with the setting where it has several.
 	ID string `json:"id"`
-	// Text says what must hold, Remedy how to mend it, in the benchmark's words.
+	// Text says what must hold, Remedy how to mend it, in the tool's words.
 	Text   string `json:"text"`
 	Remedy string `json:"remedy"`
 	// Hosts are the statuses by the host's name.
@@ -85,22 +85,15 @@ func (s Subject) command() string {
 		`sudo -n ./kube-bench run --config-dir cfg --config cfg/config.yaml --benchmark ` + Benchmark + ` --targets ` + s.targets() + ` --json`
 }
 
-// Run has every host checked, two at a time. bundle gives the tool and the benchmark as an archive that tar reads, anew for each host.
+// Run has every host checked, two at a time. bundle gives kube-bench and the benchmark as an archive that tar reads, anew for each host.
 func Run(ctx context.Context, subjects []Subject, bundle func() (io.Reader, error), report func(string)) ([]Finding, error) {
 	found := make([][]Finding, len(subjects))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2)
 	for i, s := range subjects {
 		group.Go(func() error {
-			archive, err := bundle()
-			if err != nil {
-				return err
-			}
-			out, err := s.Host.Feed(ctx, s.command(), archive)
-			if err != nil {
-				return fmt.Errorf("audit: host %s: %w", s.Name, err)
-			}
-			if found[i], err = Parse(s.Name, []byte(out)); err != nil {
+			var err error
+			if found[i], err = s.check(ctx, bundle); err != nil {
 				return fmt.Errorf("audit: host %s: %w", s.Name, err)
 			}
 			report(fmt.Sprintf("%s: %d checks", s.Name, len(found[i])))
@@ -111,6 +104,27 @@ func Run(ctx context.Context, subjects []Subject, bundle func() (io.Reader, erro
 		return nil, err
 	}
 	return merge(found), nil
+}
+
+// check runs the tools that speak of the host.
+func (s Subject) check(ctx context.Context, bundle func() (io.Reader, error)) ([]Finding, error) {
+	out, err := s.Host.Feed(ctx, lynisCommand, strings.NewReader(""))
+	if err != nil {
+		return nil, err
+	}
+	all, err := ParseLynis(s.Name, out)
+	if err != nil || !s.Cluster {
+		return all, err
+	}
+	archive, err := bundle()
+	if err != nil {
+		return nil, err
+	}
+	if out, err = s.Host.Feed(ctx, s.command(), archive); err != nil {
+		return nil, err
+	}
+	benchmark, err := Parse(s.Name, []byte(out))
+	return append(benchmark, all...), err
 }
 
 // Parse reads what kube-bench prints of one host.
@@ -148,7 +162,7 @@ func Parse(host string, text []byte) ([]Finding, error) {
 	return all, errors.Join(errs...)
 }
 
-// merge puts the findings of all hosts together, in the order of their numbers.
+// merge puts the findings of all hosts together, the benchmark's in the order of their numbers, then Lynis' by their names.
 func merge(found [][]Finding) []Finding {
 	byID := map[string]*Finding{}
 	for _, list := range found {
@@ -168,8 +182,11 @@ func merge(found [][]Finding) []Finding {
 	return all
 }
 
-// numbers orders 1.2.9 before 1.2.10.
+// numbers orders 1.2.9 before 1.2.10, and both before what begins with a letter.
 func numbers(a, b string) int {
+	if strings.Contains(a, "-") || strings.Contains(b, "-") {
+		return strings.Compare(a, b)
+	}
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(x), len(y)) {
 		if x[i] == y[i] {

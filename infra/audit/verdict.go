@@ -3,20 +3,23 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"havre/infra/report/table"
 )
 
-// Exception is a check that fails and is meant to.
+// Exception is a check that fails and is meant to, or one that a person has looked at.
 type Exception struct {
-	// ID is the benchmark's number of the check.
+	// ID is the finding's.
 	ID string
 	// Why says what protects instead, or why the check does not speak of this platform.
 	Why string
+	// Sandbox says that only hosts which are namespaces of this machine end so.
+	Sandbox bool
 }
 
-// Judge holds findings against the exceptions: every check that fails without a reason, and every reason for what does not fail, is an error.
+// Judge holds findings against the exceptions: every check that fails without a reason, and every reason for what holds everywhere, is an error.
 func Judge(findings []Finding, exceptions []Exception) error {
 	known, used := map[string]bool{}, map[string]bool{}
 	for _, e := range exceptions {
@@ -25,10 +28,10 @@ func Judge(findings []Finding, exceptions []Exception) error {
 	var errs []error
 	for _, f := range findings {
 		failed := f.Failed()
+		used[f.ID] = len(failed) > 0 || f.any(Warn)
 		if len(failed) == 0 {
 			continue
 		}
-		used[f.ID] = true
 		if !known[f.ID] {
 			errs = append(errs, fmt.Errorf("check %s fails on %s: %s; mend it (%s), or give the reason in infra/audit/exceptions.go", f.ID, strings.Join(failed, ", "), f.Text, oneLine(f.Remedy)))
 		}
@@ -39,6 +42,13 @@ func Judge(findings []Finding, exceptions []Exception) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Of are the exceptions that the findings have a use for.
+func Of(findings []Finding, exceptions []Exception) []Exception {
+	return slices.DeleteFunc(slices.Clone(exceptions), func(e Exception) bool {
+		return !slices.ContainsFunc(findings, func(f Finding) bool { return f.ID == e.ID && (f.any(Fail) || f.any(Warn)) })
+	})
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
@@ -62,7 +72,7 @@ func Text(findings []Finding, exceptions []Exception, all bool) string {
 			list.Add(f.ID, "fails", f.Text, where(bad, len(f.Hosts)), why[f.ID])
 		case f.any(Warn):
 			manual++
-			list.Add(f.ID, "to be looked at", f.Text, "", "")
+			list.Add(f.ID, "to be looked at", f.Text, "", why[f.ID])
 		default:
 			passed++
 			if all {

@@ -21,7 +21,8 @@ const (
 // Packages every host gets, and those a host gets that runs containers. Debian's own names.
 var (
 	hostPackages = []string{
-		"ca-certificates", "chrony", "curl", "ethtool", "hostname", "iproute2", "kmod", "nftables", "openssh-server", "procps", "wireguard-tools",
+		"ca-certificates", "chrony", "curl", "ethtool", "hostname", "iproute2", "kmod", "lynis", "nftables", "openssh-server", "procps",
+		"unattended-upgrades", "wireguard-tools",
 	}
 	containerPackages = []string{"conntrack", "containerd", "containernetworking-plugins", "runc", "socat"}
 )
@@ -36,8 +37,6 @@ type Base struct {
 	Firewall *Firewall
 	// WithoutContainers leaves out the container runtime, on hosts that never run a pod.
 	WithoutContainers bool
-	// UnattendedUpgrades turns on Debian's own security updates. They never reboot the host.
-	UnattendedUpgrades bool
 	// ExtraPackages are Debian packages to install beside the base ones.
 	ExtraPackages []string
 }
@@ -57,9 +56,6 @@ func (b Base) Packages() []string {
 	all := slices.Concat(hostPackages, b.ExtraPackages)
 	if !b.WithoutContainers {
 		all = append(all, containerPackages...)
-	}
-	if b.UnattendedUpgrades {
-		all = append(all, "unattended-upgrades")
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -109,10 +105,7 @@ func (b Base) Render() (string, error) {
 	if err := b.Validate(); err != nil {
 		return "", err
 	}
-	updates, private, firewall := "no", "none", "firewall none\n"
-	if b.UnattendedUpgrades {
-		updates = "yes"
-	}
+	private, firewall := "none", "firewall none\n"
 	if p := b.Private; p != nil {
 		mtu := p.MTU
 		if mtu == 0 {
@@ -126,7 +119,6 @@ func (b Base) Render() (string, error) {
 	return "base_setup <<'EOF'\n" +
 		"hostname " + b.Hostname + "\n" +
 		"packages " + strings.Join(b.Packages(), " ") + "\n" +
-		"security-updates " + updates + "\n" +
 		"private-network " + private + "\n" +
 		firewall +
 		"EOF\n", nil

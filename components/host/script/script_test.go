@@ -26,8 +26,7 @@ func worker() script.Base {
 			MAC:     net.HardwareAddr{0x02, 0x00, 0x5e, 0x00, 0x00, 0x0c},
 			Address: netip.MustParsePrefix("10.90.0.12/16"),
 		},
-		Firewall:           edgeWorker(),
-		UnattendedUpgrades: true,
+		Firewall: edgeWorker(),
 	}
 }
 
@@ -81,7 +80,7 @@ func TestBaseSetup(t *testing.T) {
 	scripttest.Stub(t, dir, "systemd-detect-virt", "exit 1")
 	steps := ""
 	for _, name := range []string{
-		"base_hostname", "havre_packages", "base_time", "base_kernel", "base_swap", "base_sshd", "base_journal", "base_security_updates", "base_private_network", "firewall_set",
+		"base_hostname", "havre_packages", "base_audit", "base_time", "base_kernel", "base_unused", "base_swap", "base_sshd", "base_journal", "base_security_updates", "base_private_network", "firewall_set",
 	} {
 		steps += name + "() { cat; echo " + name + " \"$@\"; }\n"
 	}
@@ -90,8 +89,8 @@ func TestBaseSetup(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := scripttest.Run(t, dir, script.LibraryFile("base.sh")+steps+text, "")
-	want := "base_hostname gra-worker-2\nhavre_packages " + strings.Join(worker().Packages(), " ") + "\nbase_time\nbase_kernel\nbase_swap\nbase_sshd\nbase_journal\n" +
-		"base_security_updates yes\nbase_private_network 02:00:5e:00:00:0c 10.90.0.12/16 1500\n" +
+	want := "base_hostname gra-worker-2\nhavre_packages " + strings.Join(worker().Packages(), " ") + "\nbase_audit\nbase_time\nbase_kernel\nbase_unused\nbase_swap\nbase_sshd\nbase_journal\n" +
+		"base_security_updates\nbase_private_network 02:00:5e:00:00:0c 10.90.0.12/16 1500\n" +
 		"firewall_set wg0 51820 10.80.0.0/16 10.81.0.0/16 cni0 !203.0.113.0/24:udp 198.51.100.7/32:tcp/8443 udp@123 192.0.2.0/24:tcp/22 tcp/443 udp/443 hosts:tcp/22 cluster:tcp/10250\n"
 	if r.Code != 0 || r.Stdout != want {
 		t.Errorf("status %d %s\n got %s\nwant %s", r.Code, r.Stderr, r.Stdout, want)

@@ -32,12 +32,12 @@ var image = []string{
 
 // bootstrap are the packages that the bootstrap installs on a real server.
 var bootstrap = []string{
-	"chrony", "conntrack", "containerd", "containernetworking-plugins", "ethtool", "haproxy", "ipset", "iptables", "jq", "nftables", "openssl",
-	"restic", "runc", "socat", "wireguard-tools",
+	"chrony", "conntrack", "containerd", "containernetworking-plugins", "ethtool", "haproxy", "ipset", "iptables", "jq", "lynis", "nftables", "openssl",
+	"restic", "runc", "socat", "unattended-upgrades", "wireguard-tools",
 }
 
 // off are the units that a bootstrap enables. The packages' own installation has enabled them already.
-var off = []string{"chrony.service", "containerd.service", "haproxy.service", "nftables.service", "cron.service"}
+var off = []string{"chrony.service", "containerd.service", "haproxy.service", "nftables.service", "cron.service", "lynis.timer", "unattended-upgrades.service"}
 
 // masked are units that cannot work in a host that is a namespace: logind wants seats, and the timers of apt and man would fetch and sort at the
 // same minute on every host.

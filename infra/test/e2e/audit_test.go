@@ -26,7 +26,7 @@ func (w *walk) audited(t *testing.T, ctx context.Context) {
 	if _, err := w.on(ctx, "gra-control-1", open); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.havre(ctx, "audit", "local")
+	_, err = w.havre(ctx, "audit", "local", "--only", "gra-control-1")
 	if err == nil || !strings.Contains(err.Error(), "fails on gra-control-1: ") || !strings.Contains(err.Error(), "admin.conf") {
 		t.Errorf("a kubeconfig of the administrator that all may read: %v", err)
 	}

@@ -5,7 +5,7 @@
 base_container=no
 if systemd-detect-virt -cq; then base_container=yes; fi
 
-# base_setup: what is this host's own on standard input, in any order, each on a line: hostname NAME, packages NAME..., security-updates yes|no,
+# base_setup: what is this host's own on standard input, in any order, each on a line: hostname NAME, packages NAME...,
 # private-network MAC ADDRESS/LENGTH MTU or none, firewall with the arguments of firewall_set or none, and its rules, in their order, as "rule WORD" each.
 base_setup() {
   local lines line rules=()
@@ -18,12 +18,14 @@ base_setup() {
   base_hostname "${own[hostname]}"
   read -ra lines <<<"${own[packages]}"
   havre_packages "${lines[@]}"
+  base_audit
   base_time
   base_kernel
+  base_unused
   base_swap
   base_sshd
   base_journal
-  base_security_updates "${own[security-updates]}"
+  base_security_updates
   read -ra lines <<<"${own[private-network]}"
   base_private_network "${lines[@]}"
   read -ra lines <<<"${own[firewall]}"
@@ -38,6 +40,11 @@ base_hostname() {
   if [[ -d /etc/cloud/cloud.cfg.d ]]; then
     havre_file /etc/cloud/cloud.cfg.d/99-havre.cfg 0644 <<<$'preserve_hostname: true\nmanage_etc_hosts: false'
   fi
+}
+
+# Lynis is there for havre audit, which asks for a run and reads it. Debian's daily one tells nobody.
+base_audit() {
+  [[ $(systemctl is-enabled lynis.timer 2>/dev/null) != enabled ]] || systemctl -q disable --now lynis.timer
 }
 
 # chronyd of Debian leaves the clock alone in a container by itself; where it may not even start there, the machine keeps the time.
@@ -60,16 +67,34 @@ base_kernel() {
 net.ipv4.ip_forward = 1
 net.bridge.bridge-nf-call-iptables = 1
 net.ipv4.conf.all.accept_redirects = 0
+net.ipv4.conf.default.accept_redirects = 0
+net.ipv4.conf.all.accept_source_route = 0
+net.ipv4.conf.default.accept_source_route = 0
 net.ipv4.conf.all.send_redirects = 0
+net.ipv4.conf.default.send_redirects = 0
+net.ipv6.conf.all.accept_redirects = 0
+net.ipv6.conf.default.accept_redirects = 0
 net.core.somaxconn = 16384
 net.ipv4.tcp_max_syn_backlog = 8192
 net.ipv4.tcp_slow_start_after_idle = 0
 net.core.rmem_max = 7500000
 net.core.wmem_max = 7500000
+fs.protected_fifos = 2
+fs.suid_dumpable = 0
+kernel.dmesg_restrict = 1
+kernel.kptr_restrict = 1
+kernel.sysrq = 0
+kernel.yama.ptrace_scope = 1
 fs.inotify.max_user_instances = 8192
 fs.inotify.max_user_watches = 524288
 EOF
   havre_sysctl /etc/sysctl.d/60-havre.conf
+}
+
+# Kernel modules that nothing here uses and that a packet or a plugged-in device would load by itself, and dumps of memory, which may hold keys.
+base_unused() {
+  havre_file /etc/modprobe.d/60-havre.conf 0644 < <(printf 'install %s /bin/true\n' dccp sctp rds tipc usb-storage firewire-ohci)
+  havre_file /etc/security/limits.d/60-havre.conf 0644 <<<$'* hard core 0\nroot hard core 0'
 }
 
 base_swap() {
@@ -88,10 +113,15 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin no
 X11Forwarding no
+AllowAgentForwarding no
+LogLevel VERBOSE
 MaxAuthTries 4
 MaxStartups 64:30:128
 LoginGraceTime 30
 ClientAliveInterval 30
+ClientAliveCountMax 2
+Compression no
+TCPKeepAlive no
 UseDNS no
 EOF
   if [[ $HAVRE_CHANGED == yes ]]; then
@@ -117,14 +147,17 @@ EOF
   [[ $HAVRE_CHANGED == no ]] || systemctl restart systemd-journald
 }
 
-# base_security_updates yes|no: Debian's own, which never reboot the host.
+# Once a day what Debian's security archive has, and nothing else: its point releases wait for a person. The host is never rebooted by it, all would go in one night.
+# Kernels that are no longer booted and packages that were fetched go as well, or they would fill the disk in time.
 base_security_updates() {
-  local daily=0
-  [[ $1 == no ]] || daily=1
-  havre_file /etc/apt/apt.conf.d/60havre 0644 <<EOF
-APT::Periodic::Update-Package-Lists "$daily";
-APT::Periodic::Unattended-Upgrade "$daily";
+  havre_file /etc/apt/apt.conf.d/60havre 0644 <<'EOF'
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+APT::Periodic::AutocleanInterval "7";
+#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern { "origin=Debian,codename=${distro_codename}-security,label=Debian-Security"; };
 Unattended-Upgrade::Automatic-Reboot "false";
+Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
 EOF
 }
 

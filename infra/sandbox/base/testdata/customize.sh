@@ -3,7 +3,7 @@ useradd --create-home --shell /bin/bash --groups sudo debian
 printf 'debian ALL=(ALL) NOPASSWD:ALL\n' > /etc/sudoers.d/90-debian
 chmod 0440 /etc/sudoers.d/90-debian
 install -d -m 0700 -o debian -g debian /home/debian/.ssh
-systemctl disable chrony.service containerd.service haproxy.service nftables.service cron.service
+systemctl disable chrony.service containerd.service haproxy.service nftables.service cron.service lynis.timer unattended-upgrades.service
 systemctl mask systemd-logind.service systemd-udevd.service systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer getty@.service console-getty.service networking.service
 cat > /etc/systemd/system/host-mounts.service <<'UNIT'
 [Unit]
