@@ -385,7 +385,7 @@ func (s Site) proxy() reverseProxy {
 		}},
 		// The final dots keep the resolver from trying the cluster's search domains first.
 		DynamicUpstreams: dynamicUpstreams{
-			Source: "a", Name: s.Upstream + ".", Port: strconv.Itoa(s.Port), Refresh: duration(2 * time.Second), Versions: versions{IPv4: true},
+			Source: "pods", Name: s.Upstream + ".", Port: strconv.Itoa(s.Port), Refresh: duration(2 * time.Second), Grace: duration(5 * time.Minute),
 		},
 		Upstreams: []upstream{{Dial: s.Fallback + ".:" + strconv.Itoa(s.Port)}},
 		LoadBalancing: loadBalancing{

@@ -189,17 +189,13 @@ type reverseProxy struct {
 	Transport        transport        `json:"transport"`
 }
 
+// dynamicUpstreams are those of infra/tools/modules/caddy/pods.
 type dynamicUpstreams struct {
-	Source   string   `json:"source"`
-	Name     string   `json:"name"`
-	Port     string   `json:"port"`
-	Refresh  duration `json:"refresh"`
-	Versions versions `json:"versions"`
-}
-
-type versions struct {
-	IPv4 bool `json:"ipv4"`
-	IPv6 bool `json:"ipv6"`
+	Source  string   `json:"source"`
+	Name    string   `json:"name"`
+	Port    string   `json:"port"`
+	Refresh duration `json:"refresh"`
+	Grace   duration `json:"grace"`
 }
 
 type upstream struct {
