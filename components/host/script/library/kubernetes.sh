@@ -12,6 +12,7 @@ kubernetes_prepare() {
   havre_file "$cluster_environment" 0644
   cluster_read
   cluster_lock kubernetes
+  kubernetes_version
   kubernetes_kernel
   kubernetes_binaries "$@"
   kubernetes_containerd
@@ -19,6 +20,34 @@ kubernetes_prepare() {
   kubernetes_api_proxy
   kubernetes_kubelet
   kubernetes_kubeadm
+}
+
+# kubernetes_minor VERSION: the minor of v1.MINOR.PATCH.
+kubernetes_minor() {
+  local minor=${1#v1.}
+  echo "${minor%%.*}"
+}
+
+# kubernetes_version: on a node that is in the cluster, refuse a version that its kubelet must not take: one of an older minor, one that leaves a minor out, and one that an
+# API server does not have yet (https://kubernetes.io/releases/version-skew-policy/). Every node's preparation runs at once, so without it all kubelets would be ahead of the
+# control plane together. A host that is no member takes what it is given: there kubeadm looks.
+kubernetes_version() {
+  local runs serves node skipped
+  [[ -e $cluster_state/member ]] || return 0
+  runs=$(kubelet --version)
+  runs=${runs##* }
+  skipped=$(($(kubernetes_minor "$VERSION") - $(kubernetes_minor "$runs")))
+  ((skipped != 0)) || return 0
+  ((skipped > 0)) ||
+    havre_fail "$NODE: runs Kubernetes $runs, and $VERSION is wanted: a minor version is never taken back; set Cluster.KubernetesVersion to one of v1.$(kubernetes_minor "$runs"). Nothing was changed here"
+  ((skipped == 1)) ||
+    havre_fail "$NODE: runs Kubernetes $runs, and $VERSION is wanted: one minor version at a time; set Cluster.KubernetesVersion to one of v1.$(($(kubernetes_minor "$runs") + 1)) first. Nothing was changed here"
+  for node in $CONTROL_PLANE_NODES; do
+    serves=$(timeout 20 kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --server="https://${node#*=}:$API_PORT" --request-timeout=10s get --raw /version | sed -nE 's/.*"gitVersion": *"([^"]+)".*/\1/p') || serves=''
+    [[ -n $serves ]] || havre_fail "$NODE: the API server of ${node%%=*} does not say its version, and $VERSION waits for all of them; mend it and run again. Nothing was changed here"
+    (($(kubernetes_minor "$serves") >= $(kubernetes_minor "$VERSION"))) ||
+      havre_fail "$NODE: Kubernetes $VERSION is wanted, and the API server of ${node%%=*} runs $serves: no kubelet is newer than an API server; upgrade the control plane first (docs/runbooks/upgrade.md). Nothing was changed here"
+  done
 }
 
 # kubernetes_remove: take it back. Packages and downloads stay: they do no harm, and the host mostly goes with them.
