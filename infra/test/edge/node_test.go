@@ -126,7 +126,7 @@ func (w *world) config(address, dir string) string {
 		for _, r := range server["routes"].([]any) {
 			for _, h := range r.(map[string]any)["handle"].([]any) {
 				if upstreams, ok := h.(map[string]any)["dynamic_upstreams"].(map[string]any); ok {
-					upstreams["resolver"] = map[string]any{"addresses": []string{w.resolver}}
+					upstreams["resolver"] = w.resolver
 					resolved++
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +38,8 @@ type Source struct {
 	Refresh caddy.Duration `json:"refresh"`
 	// Grace is how long an answer counts while there is no other. Required.
 	Grace caddy.Duration `json:"grace"`
+	// Resolver is who is asked, such as 10.82.0.10:53; empty asks whom the system asks.
+	Resolver string `json:"resolver,omitempty"`
 
 	lookUp func(ctx context.Context, name string) ([]net.IP, error)
 	now    func() time.Time
@@ -73,9 +76,16 @@ func (s *Source) Provision(ctx caddy.Context) error {
 	if s.Name == "" || s.Port == "" || s.Refresh <= 0 || s.Grace <= 0 {
 		return fmt.Errorf("pods: name %q, port %q, refresh %s, grace %s; give all four", s.Name, s.Port, time.Duration(s.Refresh), time.Duration(s.Grace))
 	}
-	s.lookUp = func(ctx context.Context, name string) ([]net.IP, error) {
-		return net.DefaultResolver.LookupIP(ctx, "ip4", name)
+	resolver := net.DefaultResolver
+	if s.Resolver != "" {
+		if _, err := netip.ParseAddrPort(s.Resolver); err != nil {
+			return fmt.Errorf("pods: resolver: %w; give an address and a port, or leave it out", err)
+		}
+		resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.Resolver)
+		}}
 	}
+	s.lookUp = func(ctx context.Context, name string) ([]net.IP, error) { return resolver.LookupIP(ctx, "ip4", name) }
 	s.now, s.log, s.known = time.Now, ctx.Logger(), map[string]*answer{}
 	return nil
 }

@@ -128,8 +128,10 @@ func TestSettings(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
 	for text, want := range map[string]string{
-		`{"name":"a.","port":"80","refresh":"2s","grace":"1m"}`: "",
-		`{"name":"a.","port":"80","refresh":"2s"}`:              `pods: name "a.", port "80", refresh 2s, grace 0s; give all four`,
+		`{"name":"a.","port":"80","refresh":"2s","grace":"1m"}`:                           "",
+		`{"name":"a.","port":"80","refresh":"2s","grace":"1m","resolver":"127.0.0.1:53"}`: "",
+		`{"name":"a.","port":"80","refresh":"2s","grace":"1m","resolver":"dns"}`:          "pods: resolver: not an ip:port; give an address and a port, or leave it out",
+		`{"name":"a.","port":"80","refresh":"2s"}`:                                        `pods: name "a.", port "80", refresh 2s, grace 0s; give all four`,
 	} {
 		var s Source
 		err := json.Unmarshal([]byte(text), &s)
