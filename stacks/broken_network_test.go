@@ -121,6 +121,15 @@ var brokenNetworks = []broken{
 	{name: "pod MTU too small", base: "prod", change: func(s *Stack) { s.Pods.MTU = 1000 }, want: []string{
 		`pods: MTU 1000 is not from 1280 to the mesh's 1420; change Pods.MTU in stacks/production.go`,
 	}},
+	{name: "three generations of keys", base: "prod", change: func(s *Stack) { s.Mesh.Keys = []int{1, 2, 3} }, want: []string{
+		`mesh: generations [1 2 3] of WireGuard keys; wanted the one in use, 1 or higher, and at most one higher after it, like [1] or [1 2]: mend Mesh.Keys in stacks/production.go`,
+	}},
+	{name: "a generation of keys below the first", base: "prod", change: func(s *Stack) { s.Mesh.Keys = []int{0} }, want: []string{
+		`mesh: generations [0] of WireGuard keys; wanted the one in use, 1 or higher, and at most one higher after it, like [1] or [1 2]: mend Mesh.Keys in stacks/production.go`,
+	}},
+	{name: "a next key before the one in use", base: "prod", change: func(s *Stack) { node(s, "gra-worker-1").MeshKeys = []int{3, 2} }, want: []string{
+		`node gra-worker-1: generations [3 2] of WireGuard keys; wanted the one in use, 1 or higher, and at most one higher after it, like [1] or [1 2]: mend its MeshKeys in stacks/production.go`,
+	}},
 	{name: "pod network unknown", base: "prod", change: func(s *Stack) { s.Pods.Network = "flannel" }, want: []string{
 		`pods: network "flannel" is unknown; use cilium, or bridge in a sandbox in stacks/production.go`,
 	}},

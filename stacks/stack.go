@@ -129,6 +129,8 @@ type Node struct {
 	// NoRenewal keeps OVH from renewing the server at its expiry: it is suspended then, unless somebody pays by hand. For a node that is to run out
 	// without a further month's bill; one that is given up needs Retired only.
 	NoRenewal bool
+	// MeshKeys are Mesh.Keys of this host alone; empty for those.
+	MeshKeys []int
 	// Rescue boots a host that does not answer from OVH's rescue system, and from its disks again when it is taken away. Meanwhile nothing runs on the host
 	// and nothing there changes, readers are not led to it, and its resources are kept. See docs/runbooks/a-host-that-does-not-answer.md.
 	Rescue bool
@@ -218,6 +220,9 @@ type Mesh struct {
 	PathMTU int
 	// MTU of the interface in bytes: 1280 to PathMTU − 80. The 80 bytes are WireGuard over IPv6; over IPv4 it takes 60.
 	MTU int
+	// Keys are the generations of every host's own key: the one in use, and the next one while a rotation is under way; {1} when empty. A rotation takes two runs and
+	// loses no connection: with {1, 2} all peers learn of the next keys, and with {2} the hosts use them. See docs/runbooks/rotate-keys.md.
+	Keys []int
 	// Operators are peers that are no hosts of ours: engineers' laptops, the runner of deployments. They reach every host's mesh address, so the API server too.
 	Operators []Operator
 }

@@ -121,6 +121,13 @@ func (v *validation) operators() {
 	}
 }
 
+// keys are generations of WireGuard keys: the one in use, and the next.
+func (v *validation) keys(whose string, keys []int, field string) {
+	if len(keys) > 2 || len(keys) > 0 && keys[0] < 1 || len(keys) == 2 && keys[1] <= keys[0] {
+		v.wrong("%s: generations %v of WireGuard keys; wanted the one in use, 1 or higher, and at most one higher after it, like [1] or [1 2]: mend %s", whose, keys, field)
+	}
+}
+
 func (v *validation) mesh() {
 	mesh := v.stack.Mesh
 	v.port("mesh: UDP port", mesh.Port, 1024, "Mesh.Port")
@@ -131,6 +138,7 @@ func (v *validation) mesh() {
 	} else if v.stack.Pods.MTU < minMTU || v.stack.Pods.MTU > mesh.MTU {
 		v.wrong("pods: MTU %d is not from %d to the mesh's %d; change Pods.MTU", v.stack.Pods.MTU, minMTU, mesh.MTU)
 	}
+	v.keys("mesh", mesh.Keys, "Mesh.Keys")
 	switch pods := v.stack.Pods; pods.Network {
 	case NetworkCilium:
 		if most := mesh.MTU - ciliumHeadroom; pods.MTU > most && pods.MTU <= mesh.MTU {

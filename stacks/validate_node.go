@@ -36,6 +36,7 @@ func (v *validation) nodes() {
 		if n.Adopt != "" {
 			v.adopted(n, services)
 		}
+		v.keys("node "+n.Name, n.MeshKeys, "its MeshKeys")
 		v.partitions(n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -36,6 +37,8 @@ type Host struct {
 	// Rendezvous makes the host one of those that hold the list of all peers and serve it to the others: 1 to conf.MaxRendezvous hosts that are expected to be up when
 	// the mesh changes, such as the control plane. A mesh without any is for conf.MaxWithout hosts at most.
 	Rendezvous bool
+	// Keys are the generations of its key: the one in use, and the next one while a rotation is under way; {1} when empty. See decision 0018.
+	Keys []int
 	// Connection is how the host is reached; never over the mesh itself.
 	Connection host.Connection
 	// DependsOn are the real resources of the host's base set-up, which brings the library and wireguard-tools.
@@ -64,8 +67,8 @@ type Args struct {
 
 // Peer is what the mesh made for one host.
 type Peer struct {
-	// PublicKey of the host.
-	PublicKey pulumi.StringOutput
+	// PublicKeys of the host, a line each: the one in use, and the next one while a rotation is under way.
+	PublicKeys pulumi.StringOutput
 	// Key and Interface are the two commands. What needs the mesh on this host depends on Interface.
 	Key, Interface pulumi.Resource
 }
@@ -90,18 +93,17 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("wireguard %s: %w", name, err)
 	}
 
-	keyScript := pulumi.String(conf.KeyScript(args.Userspace))
 	late := make([]any, 0, 2*len(args.Hosts))
 	for _, h := range args.Hosts {
 		key, err := host.NewCommand(ctx, naming.Child(h.Name, "wireguard-key"), host.CommandArgs{
 			Connection: h.Connection,
 			Library:    conf.Files,
-			Create:     keyScript,
+			Create:     pulumi.String(conf.KeyScript(h.keys(), args.Userspace)),
 		}, pulumi.Parent(c), pulumi.DependsOn(h.DependsOn))
 		if err != nil {
 			return nil, fmt.Errorf("wireguard %s: %w", name, err)
 		}
-		c.Peers[h.Name] = Peer{PublicKey: key.Stdout, Key: key.Resource}
+		c.Peers[h.Name] = Peer{PublicKeys: key.Stdout, Key: key.Resource}
 		c.hosts = append(c.hosts, h.Name)
 		late = append(late, key.Stdout, h.Public)
 	}
@@ -153,11 +155,18 @@ func (m *Mesh) Resources() []pulumi.Resource {
 	return out
 }
 
+func (h Host) keys() []int {
+	if len(h.Keys) == 0 {
+		return []int{1}
+	}
+	return h.Keys
+}
+
 // mesh is the plain part of the configuration: hosts without keys and public addresses, in the order of Args.Hosts, then the operators.
 func (a Args) mesh() conf.Mesh {
 	m := conf.Mesh{Network: a.Network, Pods: a.Pods, Port: a.Port, MTU: a.MTU, PodsMTU: a.PodsMTU}
 	for _, h := range a.Hosts {
-		m.Hosts = append(m.Hosts, conf.Host{Name: h.Name, Mesh: h.Mesh, Pods: h.Pods, Private: h.Private, Rendezvous: h.Rendezvous})
+		m.Hosts = append(m.Hosts, conf.Host{Name: h.Name, Mesh: h.Mesh, Pods: h.Pods, Private: h.Private, Rendezvous: h.Rendezvous, Generation: h.keys()[0]})
 	}
 	m.Hosts = append(m.Hosts, a.Operators...)
 	return m
@@ -172,6 +181,9 @@ func (a Args) validate() error {
 		if h.Public == nil {
 			errs = append(errs, fmt.Errorf("host %s has no public address; give the server's IPv4 address", h.Name))
 		}
+		if n := len(h.keys()); n > 2 || n == 2 && h.Keys[0] == h.Keys[1] || slices.Min(h.keys()) < 1 {
+			errs = append(errs, fmt.Errorf("host %s: generations %v of its key; give the one in use, and at most the next one", h.Name, h.Keys))
+		}
 		if err := h.Connection.Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("host %s: %w", h.Name, err))
 		}
@@ -182,7 +194,7 @@ func (a Args) validate() error {
 	return errors.Join(errs...)
 }
 
-// scripts is the script of each host that has late values, in order. It puts them (a public key and a public address for each) into the mesh and validates
+// scripts is the script of each host that has late values, in order. It puts them (public keys and a public address for each) into the mesh and validates
 // the whole, once for all hosts.
 func scripts(m conf.Mesh, late []any) ([]string, error) {
 	m.Hosts = append([]conf.Host(nil), m.Hosts...)
@@ -191,7 +203,7 @@ func scripts(m conf.Mesh, late []any) ([]string, error) {
 	for i := range names {
 		h := &m.Hosts[i]
 		names[i] = h.Name
-		h.PublicKey = strings.TrimSpace(late[2*i].(string))
+		h.PublicKey, h.NextKey, _ = strings.Cut(strings.TrimSpace(late[2*i].(string)), "\n")
 		text := late[2*i+1].(string)
 		address, err := netip.ParseAddr(text)
 		if err != nil {

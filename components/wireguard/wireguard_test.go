@@ -131,7 +131,7 @@ func TestGraph(t *testing.T) {
 				t.Error("delete or triggers are not as wanted")
 			}
 			key := named(t, e, "node-1-wireguard-key")
-			if key.Text("create") != script.AsRoot(conf.KeyScript(nil), conf.Files...) || !key.Value("delete").IsNull() || len(key.SecretOutputs) != 1 {
+			if key.Text("create") != script.AsRoot(conf.KeyScript([]int{1}, nil), conf.Files...) || !key.Value("delete").IsNull() || len(key.SecretOutputs) != 1 {
 				t.Errorf("key command: delete %v, secret outputs %v", key.Value("delete"), key.SecretOutputs)
 			}
 		})
@@ -155,10 +155,10 @@ func TestConfiguration(t *testing.T) {
 		lines       string
 		dependsOn   []string
 	}{
-		{without, "node-1-wireguard", "mesh_apply node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-1-wireguard-key"}},
-		{without, "node-2-wireguard", "mesh_apply node-2 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-2-wireguard-key"}},
-		{with, "node-3-wireguard", "mesh_serve node-3 10.80.0.0/16 51820 1420 10.81.0.0/16 1420", all, []string{"node-3-wireguard-key"}},
-		{with, "node-1-wireguard", fmt.Sprintf("mesh_join node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 %x", sum), one + three,
+		{without, "node-1-wireguard", "mesh_apply node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 1", all, []string{"node-1-wireguard-key"}},
+		{without, "node-2-wireguard", "mesh_apply node-2 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 1", all, []string{"node-2-wireguard-key"}},
+		{with, "node-3-wireguard", "mesh_serve node-3 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 1", all, []string{"node-3-wireguard-key"}},
+		{with, "node-1-wireguard", fmt.Sprintf("mesh_join node-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1420 1 %x", sum), one + three,
 			[]string{"node-1-wireguard-key", "node-3-wireguard"}},
 	} {
 		r := named(t, run(t, hosttest.Known, c.args), c.name)
@@ -232,7 +232,7 @@ func TestOperatorsAndServer(t *testing.T) {
 		t.Errorf("deleted with %q", one.DeletedWith)
 	}
 	key := named(t, e, "node-1-wireguard-key")
-	if !slices.Contains(key.DependsOn, "server") || !strings.Contains(key.Text("create"), "mesh_key http://198.51.100.1:8080/wireguard-go abab") {
+	if !slices.Contains(key.DependsOn, "server") || !strings.Contains(key.Text("create"), "mesh_key 1 http://198.51.100.1:8080/wireguard-go abab") {
 		t.Errorf("key depends on %v", key.DependsOn)
 	}
 }

@@ -40,7 +40,8 @@ func Read(export []byte) (Hosts, error) {
 		name := r.URN[strings.LastIndex(r.URN, "::")+2:]
 		if host, is := strings.CutSuffix(name, keySuffix); is {
 			if key, ok := r.Outputs["stdout"].(string); ok {
-				hosts.Keys[host] = strings.TrimSpace(key)
+				// During a rotation the next key is on the second line.
+				hosts.Keys[host], _, _ = strings.Cut(strings.TrimSpace(key), "\n")
 			}
 		}
 		if host, is := strings.CutSuffix(name, "-installation"); is {

@@ -28,6 +28,7 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 			Mesh:       m.Mesh,
 			Pods:       m.PodCIDR,
 			Private:    m.Private,
+			Keys:       keysOf(m.Node, plan.Stack.Mesh),
 			Public:     m.node.Address,
 			Connection: m.connection,
 			DependsOn:  m.base.Resources(),
@@ -43,4 +44,12 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
 	}
 	return mesh, nil
+}
+
+// keysOf are the generations of a node's key.
+func keysOf(n stacks.Node, mesh stacks.Mesh) []int {
+	if len(n.MeshKeys) > 0 {
+		return n.MeshKeys
+	}
+	return mesh.Keys
 }

@@ -24,8 +24,8 @@ const (
 	MaxMTU      = 8920
 	DefaultPort = 51820
 
-	// MaxHosts keeps the roster, at most 140 bytes a host, within the 128 KiB of one argument of a command.
-	MaxHosts = 900
+	// MaxHosts keeps the roster, at most 184 bytes a host while its key is rotated, within the 128 KiB of one argument of a command.
+	MaxHosts = 700
 	// MaxRendezvous bounds the commands that hold the roster, and MaxWithout the hosts of a mesh in which all do.
 	MaxRendezvous = 7
 	MaxWithout    = 16
@@ -33,7 +33,8 @@ const (
 	keyBytes, keyText = 32, 44
 )
 
-// PrivateKeyPath is where a host keeps the private key that it made itself. No text of this package ever holds a key but public ones.
+// PrivateKeyPath is where a host keeps the first private key that it made itself; later generations have their number behind it. No text of this package ever holds a
+// key but public ones.
 const PrivateKeyPath = "/etc/wireguard/private.key"
 
 // Host is one member of the mesh.
@@ -48,8 +49,12 @@ type Host struct {
 	Public netip.Addr
 	// Private is the address on the private network; the zero Addr when the host is not on it.
 	Private netip.Addr
-	// PublicKey is the WireGuard key, 32 bytes in base64.
+	// PublicKey is the WireGuard key in use, 32 bytes in base64.
 	PublicKey string
+	// NextKey is the one that the host will use next, which its peers are told beforehand; empty while no rotation is under way.
+	NextKey string
+	// Generation is that of PublicKey, 1 at first; 0 is 1.
+	Generation int
 	// Rendezvous makes the host one of the few that are given the whole roster, and serve it to the others.
 	Rendezvous bool
 }
@@ -97,7 +102,7 @@ func (m Mesh) podsMTU() int {
 	return m.PodsMTU
 }
 
-// line is the host in the roster: name, key, public and private address, allowed IPs. What follows by rule is left out: the padding "=" of the key, the port, and
+// line is the host in the roster: name, key (and the next one behind a comma), public and private address, allowed IPs. What follows by rule is left out: the padding "=" of the key, the port, and
 // the /32 of a single address; "-" stands for no address. It stays text, so that a preview shows which host is new; compression would halve it and say nothing.
 func (h Host) line() string {
 	endpoint := func(a netip.Addr) string {
@@ -114,8 +119,12 @@ func (h Host) line() string {
 			allowed = append(allowed, prefix.String())
 		}
 	}
+	keys := strings.TrimSuffix(h.PublicKey, "=")
+	if h.NextKey != "" {
+		keys += "," + strings.TrimSuffix(h.NextKey, "=")
+	}
 	return strings.Join([]string{
-		h.Name, strings.TrimSuffix(h.PublicKey, "="), endpoint(h.Public), endpoint(h.Private), strings.Join(allowed, ","),
+		h.Name, keys, endpoint(h.Public), endpoint(h.Private), strings.Join(allowed, ","),
 	}, " ") + "\n"
 }
 
@@ -133,15 +142,20 @@ func (m Mesh) Validate() error {
 	keys := make(map[string]string, len(m.Hosts))
 	public := make(map[netip.Addr]string, len(m.Hosts))
 	for _, h := range m.Hosts {
-		raw, err := base64.StdEncoding.Strict().DecodeString(h.PublicKey)
-		switch {
-		case err != nil || len(raw) != keyBytes || len(h.PublicKey) != keyText: // the decoder passes over line ends
-			errs = append(errs, fmt.Errorf("mesh: host %s: public key %q is not 32 bytes in base64; it is what wg pubkey prints on the host", h.Name, h.PublicKey))
-		case keys[h.PublicKey] != "":
-			errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same key %s; one was made from the other's disk, remove %s on it and run again",
-				keys[h.PublicKey], h.Name, h.PublicKey, PrivateKeyPath))
-		default:
-			keys[h.PublicKey] = h.Name
+		for i, key := range []string{h.PublicKey, h.NextKey} {
+			if i > 0 && key == "" {
+				continue
+			}
+			raw, err := base64.StdEncoding.Strict().DecodeString(key)
+			switch {
+			case err != nil || len(raw) != keyBytes || len(key) != keyText: // the decoder passes over line ends
+				errs = append(errs, fmt.Errorf("mesh: host %s: public key %q is not 32 bytes in base64; it is what wg pubkey prints on the host", h.Name, key))
+			case keys[key] != "":
+				errs = append(errs, fmt.Errorf("mesh: hosts %s and %s have the same key %s; one was made from the other's disk, remove %s on it and run again",
+					keys[key], h.Name, key, PrivateKeyPath))
+			default:
+				keys[key] = h.Name
+			}
 		}
 		if !h.Public.IsValid() {
 			continue

@@ -127,10 +127,10 @@ func TestGoldens(t *testing.T) {
 	scripttest.Script(t, "testdata/apply.sh", apply(t, m, "rbx-worker-1"), *update)
 	scripttest.Script(t, "testdata/join.sh", apply(t, served, "rbx-worker-1"), *update)
 	scripttest.Script(t, "testdata/serve.sh", apply(t, served, "sbg-cp-2"), *update)
-	scripttest.Script(t, "testdata/key-userspace.sh", conf.KeyScript(&conf.Userspace{
+	scripttest.Script(t, "testdata/key-userspace.sh", conf.KeyScript([]int{1, 2}, &conf.Userspace{
 		URL: "http://198.51.100.1:8080/wireguard-go", SHA256: strings.Repeat("ab", 32),
 	}), *update)
-	if key, gone := conf.KeyScript(nil), conf.DeleteScript(); key != "mesh_key\n" || gone != "mesh_delete\n" {
+	if key, gone := conf.KeyScript([]int{1}, nil), conf.DeleteScript(); key != "mesh_key 1\n" || gone != "mesh_delete\n" {
 		t.Errorf("key %q, delete %q", key, gone)
 	}
 }
@@ -149,7 +149,7 @@ func TestNoSecretInText(t *testing.T) {
 	for _, h := range m.Hosts {
 		known[strings.TrimSuffix(h.PublicKey, "=")] = true
 	}
-	for text, want := range map[string]int{apply(t, m, "rbx-worker-1"): 2, apply(t, m, "sbg-cp-2"): 5, conf.KeyScript(nil): 0, conf.DeleteScript(): 0} {
+	for text, want := range map[string]int{apply(t, m, "rbx-worker-1"): 2, apply(t, m, "sbg-cp-2"): 5, conf.KeyScript([]int{1}, nil): 0, conf.DeleteScript(): 0} {
 		found := regexp.MustCompile(`[A-Za-z0-9+/]{43}=?`).FindAllString(strings.Split(text+" <<", " <<")[1], -1)
 		for _, word := range found {
 			if !known[strings.TrimSuffix(word, "=")] {
@@ -270,11 +270,11 @@ func TestValidate(t *testing.T) {
 				`mesh: host gra-worker-3: public key "x" is not 32 bytes in base64; it is what wg pubkey prints on the host`},
 		{"too many", func(m *conf.Mesh) {
 			m.Hosts = nil
-			for i := range 901 {
+			for i := range 701 {
 				m.Hosts = append(m.Hosts, conf.Host{Name: fmt.Sprintf("h-%d", i), Mesh: netip.AddrFrom4([4]byte{10, 80, byte(i >> 8), byte(i)}), PublicKey: key(i)})
 			}
 			m.Hosts[0].Rendezvous = true
-		}, "mesh: 901 hosts, at most 900 fit into one command; split the mesh"},
+		}, "mesh: 701 hosts, at most 700 fit into one command; split the mesh"},
 		{"too many without rendezvous", func(m *conf.Mesh) { *m = mesh(17) },
 			"mesh: 17 hosts and no rendezvous among them, so each would hold the whole roster; name 1 to 7, such as the control plane"},
 		{"the most without", func(m *conf.Mesh) { *m = mesh(16) }, ""},

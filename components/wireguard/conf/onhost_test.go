@@ -20,7 +20,7 @@ func onHost(t *testing.T, dir string) string {
 			t.Fatal(err)
 		}
 	}
-	return strings.NewReplacer("/etc/wireguard", dir+"/wireguard", "/etc/systemd/system", dir+"/systemd", "/var/lib/havre", dir+"/var").Replace(script.LibraryFile("mesh.sh"))
+	return strings.NewReplacer("/etc/wireguard", dir+"/wireguard", "/etc/systemd/system", dir+"/systemd", "/var/lib/havre", dir+"/var", "/dev/udp", dir+"/udp").Replace(script.LibraryFile("mesh.sh"))
 }
 
 // The host's own expansion of the roster is exactly the file that is wanted.
@@ -49,7 +49,7 @@ func TestExpansionOnTheHost(t *testing.T) {
 		}
 	}
 	for stdin, want := range map[string]string{"broken line\n": "mesh: cannot read the line of broken", "b KEY - - 10.80.0.2\n": "mesh: no line of a among 1"} {
-		r := scripttest.Run(t, dir, program+"mesh_expand a 10.80.0.0/16 51820 1420 - 1410", stdin)
+		r := scripttest.Run(t, dir, program+"mesh_expand a 10.80.0.0/16 51820 1420 - 1410 1", stdin)
 		if r.Code == 0 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%q passed: %+v", stdin, r)
 		}
@@ -57,14 +57,14 @@ func TestExpansionOnTheHost(t *testing.T) {
 }
 
 // fakeHost stands in for systemd, the kernel and wg: it records what is asked of it in dir/calls and keeps the state in files. Rosters are served from dir/served
-// by address.
+// by address; what the interface knows is in the files allowed-ips and latest-handshakes. Its public keys are their private keys.
 func fakeHost(t *testing.T, dir string) {
 	t.Helper()
 	record := `echo "${0##*/} $*" >>calls; `
 	scripttest.Stub(t, dir, "systemctl", record+`
 case $* in
   *is-active*) [[ -e active ]] ;;
-  "start "*) [[ -e wireguard/wg0.conf ]] && touch active link && cp wireguard/private.key running && cp wireguard/wg0.conf started ;;
+  "start "*) [[ -e wireguard/wg0.conf ]] && touch active link && cp wireguard/private.key running && cp wireguard/wg0.conf started && wg syncconf wg0 started && sed -i '$d' calls && cp wireguard/private.key running ;;
   "stop "*) rm -f active link running ;;
 esac`)
 	scripttest.Stub(t, dir, "ip", `
@@ -76,11 +76,24 @@ esac
 case $* in "link delete"*) rm -f link running ;; esac`)
 	scripttest.Stub(t, dir, "wg-quick", `sed -E '/^(Address|MTU|Table|PostUp)/d' wireguard/wg0.conf`)
 	scripttest.Stub(t, dir, "wg", `
+peers() { awk '/^PublicKey/ {if (k) print k "\t" (a ? a : "(none)"); k = $3; a = ""} /^AllowedIPs/ {sub(/.* = /, ""); gsub(/,/, ""); a = $0} END {if (k) print k "\t" (a ? a : "(none)")}'; }
 case $1 in
-  syncconf) echo "wg syncconf $2" >>calls; cat "$3" >synced; sed -n 's/^PrivateKey = //p' synced >running ;;
-  addconf) echo "wg addconf $2" >>calls; cat "$3" >added ;;
-  show) sed 's/^/public of /' running ;;
-  pubkey) sed 's/^/public of /' ;;
+  syncconf) echo "wg syncconf $2" >>calls; cat "$3" >synced; sed -n 's/^PrivateKey = //p' synced >running; peers <synced >allowed-ips ;;
+  addconf) echo "wg addconf $2" >>calls; cat "$3" >added; peers <added >>allowed-ips ;;
+  show)
+    case $3 in
+      public-key) cat running ;;
+      *) [[ ! -e $3 ]] || cat "$3" ;;
+    esac ;;
+  set)
+    echo "wg $*" >>calls
+    if [[ $5 == remove ]]; then
+      sed -i "\|^$4|d" allowed-ips
+    else
+      for item in ${6//,/ }; do sed -i "s|$item *||" allowed-ips; done
+      sed -i "s|^\($4\)\t.*|\1\t${6//,/ }|" allowed-ips
+    fi ;;
+  pubkey) cat ;;
   genkey) echo "wg genkey" >>calls; echo made-here ;;
   *) exit 9 ;;
 esac`)
@@ -118,7 +131,7 @@ func began(t *testing.T) (dir string, run func(text string) scripttest.Result) {
 	dir = t.TempDir()
 	program := onHost(t, dir)
 	fakeHost(t, dir)
-	write(t, filepath.Join(dir, "wireguard", "private.key"), "secret\n")
+	write(t, filepath.Join(dir, "wireguard", "private.key"), key(1)+"\n")
 	return dir, func(text string) scripttest.Result { return scripttest.Run(t, dir, program+text, "") }
 }
 
@@ -156,7 +169,7 @@ func TestApplyOnTheHost(t *testing.T) {
 	if r := run(three); r.Code == 0 || !strings.Contains(r.Stderr, "private.key is missing; run the key's command of this host again") {
 		t.Fatalf("applied without a key: %+v", r)
 	}
-	write(t, filepath.Join(dir, "wireguard", "private.key"), "secret\n")
+	write(t, filepath.Join(dir, "wireguard", "private.key"), key(1)+"\n")
 	calls(t, dir)
 
 	if r := run(three); r.Code != 0 {
@@ -168,7 +181,7 @@ func TestApplyOnTheHost(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	wantCalls(t, "a change", dir, isActive+inPlace+enable)
-	if synced := text(t, dir, "synced"); !strings.HasPrefix(synced, "[Interface]\nPrivateKey = secret\n\nListenPort = 51820\n") || strings.Count(synced, "[Peer]") != 3 {
+	if synced := text(t, dir, "synced"); !strings.HasPrefix(synced, "[Interface]\nPrivateKey = "+key(1)+"\nListenPort = 51820\n") || strings.Count(synced, "[Peer]") != 3 {
 		t.Errorf("syncconf got %s", synced)
 	}
 	info, err := os.Stat(filepath.Join(dir, "wireguard", "wg0.conf"))
@@ -188,7 +201,7 @@ func TestApplyOnTheHost(t *testing.T) {
 		t.Errorf("a lost interface was not made again: %+v", r)
 	}
 	// An interface with another key is an error, not a silence.
-	scripttest.Stub(t, dir, "wg", `case $1 in show) echo none ;; pubkey) echo mine ;; syncconf) cat "$3" >/dev/null ;; esac`)
+	scripttest.Stub(t, dir, "wg", `case $1 in show) echo none x ;; pubkey) echo mine ;; syncconf) cat "$3" >/dev/null ;; esac`)
 	if r := run(four); r.Code == 0 || !strings.Contains(r.Stderr, "mesh: wg0 does not run with the key in ") {
 		t.Errorf("a cleared key passed: %+v", r)
 	}
@@ -321,8 +334,8 @@ func TestKeyOnTheHost(t *testing.T) {
 	program := onHost(t, dir)
 	fakeHost(t, dir)
 	for i, want := range []string{"wg genkey\n", ""} {
-		r := scripttest.Run(t, dir, program+conf.KeyScript(nil), "")
-		if r.Code != 0 || r.Stdout != "public of made-here\n" {
+		r := scripttest.Run(t, dir, program+conf.KeyScript([]int{1}, nil), "")
+		if r.Code != 0 || r.Stdout != "made-here\n" {
 			t.Fatalf("time %d: %+v", i, r)
 		}
 		wantCalls(t, "key", dir, want)

@@ -38,14 +38,20 @@ func (u Userspace) Validate() error {
 	return errors.Join(errs...)
 }
 
-// KeyScript makes the host's key where there is none, and prints the public key and nothing else. userspace is nil where every kernel has WireGuard.
+// KeyScript makes the host's keys of those generations where there are none, and prints their public keys, a line each, and nothing else. userspace is nil where
+// every kernel has WireGuard.
 //
-// There is no script to delete a key; see mesh_delete.
-func KeyScript(userspace *Userspace) string {
-	if userspace == nil {
-		return "mesh_key\n"
+// There is no script to delete a key; see mesh_set and mesh_delete.
+func KeyScript(generations []int, userspace *Userspace) string {
+	words := make([]string, len(generations))
+	for i, g := range generations {
+		words[i] = strconv.Itoa(g)
 	}
-	return "mesh_key " + script.Words(userspace.URL, userspace.SHA256) + "\n"
+	words = []string{strings.Join(words, ",")}
+	if userspace != nil {
+		words = append(words, userspace.URL, userspace.SHA256)
+	}
+	return "mesh_key " + script.Words(words...) + "\n"
 }
 
 // Scripts are the scripts that bring the interfaces of the hosts of those names up, or change them in place; in the order of the names. The mesh is valid. An
@@ -53,12 +59,14 @@ func KeyScript(userspace *Userspace) string {
 func (m Mesh) Scripts(names []string) ([]string, error) {
 	hosts := m.sorted()
 	lines := make(map[string]string, len(hosts))
+	generations := make(map[string]int, len(hosts))
 	serves := make(map[string]bool, len(hosts))
 	var roster, rendezvous strings.Builder
 	for _, h := range hosts {
 		line := h.line()
 		roster.WriteString(line)
 		lines[h.Name] = line
+		generations[h.Name] = max(1, h.Generation)
 		if h.Rendezvous {
 			serves[h.Name] = true
 			rendezvous.WriteString(line)
@@ -75,7 +83,7 @@ func (m Mesh) Scripts(names []string) ([]string, error) {
 		if !found {
 			return nil, fmt.Errorf("mesh: no host %s among its %d", name, len(hosts))
 		}
-		self := script.Words(name, m.Network.String(), strconv.Itoa(int(m.port())), strconv.Itoa(m.mtu()), pods, strconv.Itoa(m.podsMTU()))
+		self := script.Words(name, m.Network.String(), strconv.Itoa(int(m.port())), strconv.Itoa(m.mtu()), pods, strconv.Itoa(m.podsMTU()), strconv.Itoa(generations[name]))
 		switch {
 		case len(serves) == 0:
 			texts[i] = "mesh_apply " + self + " <<'EOF'\n" + roster.String() + "EOF\n"

@@ -59,7 +59,7 @@ func TestAHostAnswersTheOperator(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := session.Output(conf.KeyScript(nil))
+			out, err := session.Output(conf.KeyScript([]int{1}, nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +121,7 @@ func TestAnswers(t *testing.T) {
 		what, command, has string
 		least, most        int
 	}{
-		{"key", conf.KeyScript(nil), "=\n", 45, 45},
+		{"key", conf.KeyScript([]int{1}, nil), "=\n", 45, 45},
 		{"interface", "mesh_join gra-worker-1\n", "", 0, 0},
 		{"invitation of a worker", kubeadm.Invite(worker, false), `"certificateKey":""`, 100, 300},
 		{"invitation of a control-plane node", kubeadm.Invite(control, false), `"certificateKey":"`, 150, 300},

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -43,8 +44,10 @@ func TestPlatform(t *testing.T) {
 	w.part("a staging clone stands beside it, on a scrubbed copy of its data", w.staging)
 	w.part("an operator's laptop is in the mesh, and out of it", w.operator)
 	w.part("a worker is added under traffic", w.add)
+	w.part("it moves onto the private network, and no packet is lost", w.private)
 	w.part("a host in the rescue system is left alone", w.rescue)
 	w.part("a worker is retired, then given up", w.retire)
+	w.part("all keys of the mesh are rotated under traffic", w.keys)
 	w.part("destroy ends every service", w.destroy)
 	w.part("killed anywhere, the next run goes on", w.kill)
 	w.part("down leaves the machine as it was", w.down)
@@ -382,7 +385,7 @@ func (w *walk) updates(t *testing.T, ctx context.Context) map[string][]string {
 const newWorker = "gra-worker-2"
 
 func (w *walk) add(t *testing.T, ctx context.Context) {
-	w.forget = w.edit(t, "stacks/local.go", `removeNodes(s, "`+newWorker+`", `, `removeNodes(s, `)
+	w.forget = w.edit(t, "stacks/local.go", `removeNodes(s, "`+newWorker+`", `, plugged("false")+`removeNodes(s, `)
 	changes := w.updates(t, ctx)
 	var wanted []string
 	for _, node := range plan(t).Members {
@@ -417,6 +420,57 @@ func (w *walk) add(t *testing.T, ctx context.Context) {
 		t.Errorf("node %s is not ready", newWorker)
 	}
 	w.orders(t, ctx, 8)
+}
+
+// plugged is what the walk writes about the new worker and the private network.
+func plugged(in string) string {
+	return "for i := range s.Nodes {\nif s.Nodes[i].Name == \"" + newWorker + "\" {\ns.Nodes[i].Vrack = " + in + "\n}\n}\n"
+}
+
+// private moves the new worker onto the private network, which is one field, and no packet over the mesh is lost meanwhile.
+func (w *walk) private(t *testing.T, ctx context.Context) {
+	w.edit(t, "stacks/local.go", plugged("false"), plugged("true"))
+	changes := w.updates(t, ctx)
+	wanted := []string{newWorker + "-base", newWorker + "-wireguard"}
+	for _, node := range plan(t).Members {
+		wanted = append(wanted, node.Name+"-wireguard")
+	}
+	slices.Sort(wanted)
+	delete(changes, "same")
+	if len(changes) != 2 || !slices.Equal(changes["create"], []string{newWorker + "-vrack"}) || !slices.Equal(changes["update"], wanted) {
+		t.Errorf("a move onto the private network changes %v, want the attachment made, and updates of %v", changes, wanted)
+	}
+
+	meshed, err := w.on(ctx, newWorker, "ip -o -4 address show dev wg0 | awk '{split($4, a, \"/\"); print a[1]}'; wg show wg0 public-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, key, _ := strings.Cut(strings.TrimSpace(meshed), "\n")
+	pinging := make(chan string, 1)
+	go func() {
+		out, err := w.on(ctx, worker, "ping -i 0.05 -c 1200 -W 2 -q "+address)
+		pinging <- fmt.Sprint(out, err)
+	}()
+	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
+		t.Fatal(err)
+	}
+	if out := <-pinging; !strings.Contains(out, "1200 packets transmitted, 1200 received, 0% packet loss") {
+		t.Errorf("a ping over the mesh while a worker moved onto the private network: %s", out)
+	}
+	network := plan(t).Stack.PrivateNetwork.CIDR
+	endpoints, err := w.on(ctx, worker, "wg show wg0 endpoints")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(endpoints) {
+		if peer, endpoint, _ := strings.Cut(strings.TrimSpace(line), "\t"); peer == key {
+			if at, err := netip.ParseAddrPort(endpoint); err != nil || !network.Contains(at.Addr()) {
+				t.Errorf("%s reaches %s at %s, want an address of %s", worker, newWorker, endpoint, network)
+			}
+			return
+		}
+	}
+	t.Errorf("%s has no peer %s: %s", worker, key, endpoints)
 }
 
 // hostResource says whether a resource does something on a host, by the roles that hosts have.

@@ -2,32 +2,51 @@
 # shellcheck shell=bash
 #
 # The roster is the whole mesh, one line a host, sorted by name and the same on all hosts:
-#   name key public private address,pods
-# with - for an endpoint that a host has not, and the key without its padding. A few rendezvous hosts are given it and serve it on the mesh; the others are given
+#   name key[,next key] public private address,pods
+# with - for an endpoint that a host has not, and keys without their padding. A few rendezvous hosts are given it and serve it on the mesh; the others are given
 # their own line and those of the rendezvous, and fetch the rest over the mesh that those lines make.
 #
-# SELF below is NAME NETWORK PORT MTU PODS: who this host is, the mesh, WireGuard's UDP port, the interface's MTU, and the network of all pods or -.
+# SELF below is NAME NETWORK PORT MTU PODS PODS_MTU KEY: who this host is, the mesh, WireGuard's UDP port, the interface's MTU, the network of all pods or -, what a pod
+# takes, and the generation of this host's key.
+#
+# A key is rotated without a lost connection: its peers are told of the next one beforehand, as a peer to which nothing is routed yet. From the moment the host
+# uses it, each peer turns the host's addresses to that key as soon as it has shaken hands (mesh_follow). WireGuard routes an address to one key only, so whichever
+# of the two shook hands last has it.
 
 mesh_interface=wg0
 mesh_conf=/etc/wireguard/wg0.conf
-mesh_key_file=/etc/wireguard/private.key
+mesh_keys=/etc/wireguard/private.key
 mesh_unit=wg-quick@wg0
 mesh_roster=/var/lib/havre/roster
+mesh_follow_unit=havre-mesh-follow.service
 # TCP, on the mesh address of the rendezvous hosts and nowhere else.
 mesh_roster_port=51821
 
-# mesh_key [URL SHA256]: make this host's key where there is none; print the public key and nothing else. For a kernel that has no WireGuard, fetch one that runs beside.
+# mesh_key_path GENERATION: where that private key of this host is
+mesh_key_path() {
+  local suffix=.$1
+  (($1 > 1)) || suffix=
+  printf '%s\n' "$mesh_keys$suffix"
+}
+
+# mesh_key GENERATIONS [URL SHA256]: of a list like 1,2 make each key of this host that is not there; print the public keys and nothing else. For a kernel that has no
+# WireGuard, fetch one that runs beside.
 mesh_key() {
-  (($# == 0)) || mesh_userspace "$@"
+  local generations generation path
+  (($# == 1)) || mesh_userspace "${@:2}"
   umask 077
-  mkdir -p "${mesh_key_file%/*}"
-  chmod 0700 "${mesh_key_file%/*}"
-  if [[ ! -s $mesh_key_file ]]; then
-    wg genkey >"$mesh_key_file.new"
-    mv -f "$mesh_key_file.new" "$mesh_key_file"
-  fi
-  chmod 0600 "$mesh_key_file"
-  wg pubkey <"$mesh_key_file"
+  mkdir -p "${mesh_keys%/*}"
+  chmod 0700 "${mesh_keys%/*}"
+  IFS=, read -ra generations <<<"$1"
+  for generation in "${generations[@]}"; do
+    path=$(mesh_key_path "$generation")
+    if [[ ! -s $path ]]; then
+      wg genkey >"$path.new"
+      mv -f "$path.new" "$path"
+    fi
+    chmod 0600 "$path"
+    wg pubkey <"$path"
+  done
 }
 
 mesh_userspace() {
@@ -40,7 +59,7 @@ mesh_userspace() {
 
 # mesh_expand SELF: lines of the roster on standard input, the file of wg-quick on standard output. A pair uses the private network where both are on it.
 mesh_expand() {
-  local self=$1 network=$2 port=$3 mtu=$4 pods=$5 pods_mtu=$6 lines line name key public private addresses own='' own_private=- item items list
+  local self=$1 network=$2 port=$3 mtu=$4 pods=$5 pods_mtu=$6 lines line name key next public private addresses own='' own_private=- item items list
   mapfile -t lines
   for line in "${lines[@]}"; do
     read -r name key public private addresses <<<"$line"
@@ -51,11 +70,12 @@ mesh_expand() {
   done
   [[ -n $own ]] || havre_fail "mesh: no line of $self among ${#lines[@]}"
   printf '[Interface]\nAddress = %s\nListenPort = %s\nMTU = %s\nTable = off\n' "$own/${network#*/}" "$port" "$mtu"
-  printf 'PostUp = wg set %%i private-key %s\n' "$mesh_key_file"
+  printf 'PostUp = wg set %%i private-key %s\n' "$(mesh_key_path "$7")"
   [[ $pods == - ]] || printf 'PostUp = ip -4 route replace %s dev %%i mtu %s\n' "$pods" "$pods_mtu"
   for line in "${lines[@]}"; do
     read -r name key public private addresses <<<"$line"
     [[ $name != "$self" ]] || continue
+    IFS=, read -r key next <<<"$key"
     printf '\n# %s\n[Peer]\nPublicKey = %s=\n' "$name" "$key"
     [[ $private == - || $own_private == - ]] || public=$private
     [[ $public == - ]] || printf 'Endpoint = %s:%s\n' "$public" "$port"
@@ -66,6 +86,9 @@ mesh_expand() {
       list+=${list:+, }$item
     done
     printf 'AllowedIPs = %s\n' "$list"
+    [[ -n $next ]] || continue
+    printf '\n# %s, its next key\n[Peer]\nPublicKey = %s=\n' "$name" "$next"
+    [[ $public == - ]] || printf 'Endpoint = %s:%s\n' "$public" "$port"
   done
 }
 
@@ -74,14 +97,149 @@ mesh_exists() { ip link show dev "$mesh_interface" >/dev/null 2>&1; }
 # mesh_value NAME: of the first such line of the file
 mesh_value() { sed -n "s/^$1 = //p" "$mesh_conf" | head -n 1; }
 
+# mesh_peers: the peers of a configuration on standard input, into the caller's arrays keys, endpoints and lists. One without a list is the next key of the one before it.
+mesh_peers() {
+  local line n=-1
+  keys=() endpoints=() lists=()
+  while IFS= read -r line; do
+    case $line in
+      '[Peer]') n=$((n + 1)) ;;
+      'PublicKey = '*) keys[n]=${line#* = } ;;
+      'Endpoint = '*) endpoints[n]=${line#* = } ;;
+      'AllowedIPs = '*) lists[n]=${line#* = } ;;
+    esac
+  done
+}
+
+# mesh_runtime: what the interface knows, into the caller's arrays: owner, the key that an address is routed to, and shaken, when a key last shook hands in seconds.
+mesh_runtime() {
+  local key item items at
+  owner=() shaken=()
+  while read -r key items; do
+    for item in $items; do owner[$item]=$key; done
+  done < <(wg show "$mesh_interface" allowed-ips)
+  while read -r key at; do shaken[$key]=$at; done < <(wg show "$mesh_interface" latest-handshakes)
+}
+
+# mesh_holder I: which key is to have the addresses of the host whose peer is the I-th, into the caller's holder, and its next key or nothing into next. It
+# is the one that has them, until another one of the host's has shaken hands later; in the same second the one that was told of later wins.
+mesh_holder() {
+  local i=$1 key first=${lists[$1]%%,*}
+  next=
+  [[ -z ${keys[i + 1]:-} || -n ${lists[i + 1]:-} ]] || next=${keys[i + 1]}
+  holder=${owner[$first]:-${keys[i]}}
+  for key in $next ${keys[i]}; do
+    ((${shaken[$key]:-0} > 0)) || continue
+    if ((${shaken[$key]} > ${shaken[$holder]:-0})) || [[ ${shaken[$key]} == "${shaken[$holder]:-0}" && $holder != "$next" ]]; then holder=$key; fi
+  done
+}
+
 # mesh_sync: bring the running interface to the file without touching what stays. syncconf takes a missing private key for an order to clear it, so it is put back in;
 # it passes through a pipe and never through an argument.
 mesh_sync() {
-  local config pods=- pods_mtu=-
-  config=$(wg-quick strip "$mesh_interface")
-  wg syncconf "$mesh_interface" <(printf '[Interface]\nPrivateKey = %s\n%s\n' "$(<"$mesh_key_file")" "${config#*\[Interface\]}")
+  local pods=- pods_mtu=- before
+  before=$(wg show "$mesh_interface" public-key)
+  wg syncconf "$mesh_interface" <(
+    printf '[Interface]\nPrivateKey = %s\nListenPort = %s\n' "$(<"$(mesh_key_in_use)")" "$(mesh_value ListenPort)"
+    mesh_holding <"$mesh_conf"
+  )
   read -r pods pods_mtu < <(sed -n 's/^PostUp = ip -4 route replace \(.*\) dev %i mtu \(.*\)$/\1 \2/p' "$mesh_conf") || true
   mesh_link "$(mesh_value Address)" "$(mesh_value MTU)" "${pods:--}" "$pods_mtu"
+  [[ $(wg show "$mesh_interface" public-key) == "$before" ]] || mesh_greet
+  mesh_follow_on
+}
+
+# mesh_holding: the peers of a configuration on standard input as the running interface takes them, each host's addresses with the key that is to have them now.
+mesh_holding() {
+  local -A owner shaken told
+  local -a keys endpoints lists
+  local i key holder next
+  mesh_peers
+  mesh_runtime
+  for ((i = 0; i < ${#keys[@]}; i++)); do
+    [[ -n ${lists[i]:-} ]] || continue
+    mesh_holder "$i"
+    for key in "$holder" "${keys[i]}" "$next"; do
+      [[ -n $key && -z ${told[$key]:-} ]] || continue
+      told[$key]=yes
+      printf '\n[Peer]\nPublicKey = %s\n' "$key"
+      [[ -z ${endpoints[i]:-} ]] || printf 'Endpoint = %s\n' "${endpoints[i]}"
+      [[ $key != "$holder" ]] || printf 'AllowedIPs = %s\n' "${lists[i]}"
+    done
+  done
+}
+
+mesh_key_in_use() { sed -n 's/^PostUp = wg set %i private-key //p' "$mesh_conf"; }
+
+# mesh_turn: route each host's addresses to the key that is to have them; a key that the file has no more goes with its last address. True while there is something to
+# wait for.
+mesh_turn() {
+  local -A owner shaken
+  local -a keys endpoints lists
+  local i was holder next waiting=no
+  mesh_peers <"$mesh_conf"
+  mesh_runtime
+  for ((i = 0; i < ${#keys[@]}; i++)); do
+    [[ -n ${lists[i]:-} ]] || continue
+    was=${owner[${lists[i]%%,*}]:-}
+    mesh_holder "$i"
+    if [[ $holder != "$was" ]]; then
+      wg set "$mesh_interface" peer "$holder" allowed-ips "${lists[i]// /}"
+      [[ -z $was || $was == "${keys[i]}" || $was == "$next" ]] || wg set "$mesh_interface" peer "$was" remove
+    fi
+    [[ -z $next && $holder == "${keys[i]}" ]] || waiting=yes
+  done
+  [[ $waiting == yes ]]
+}
+
+# mesh_follow: turn addresses as keys shake hands, five times a second, until there is nothing to wait for.
+mesh_follow() {
+  local now then=none
+  while :; do
+    now=$(wg show "$mesh_interface" latest-handshakes)
+    if [[ $now != "$then" ]]; then mesh_turn || return 0; fi
+    then=$now
+    sleep 0.2
+  done
+}
+
+# mesh_follow_on: have mesh_follow run while there is something to wait for, after a boot too.
+mesh_follow_on() {
+  if mesh_turn; then
+    havre_file /etc/systemd/system/$mesh_follow_unit 0644 <<EOF
+[Unit]
+Description=havre: the mesh follows its hosts to their next keys
+After=$mesh_unit.service
+PartOf=$mesh_unit.service
+
+[Service]
+ExecStart=/usr/local/lib/havre/run lib.sh mesh.sh mesh_follow
+Restart=on-failure
+Nice=-5
+
+[Install]
+WantedBy=$mesh_unit.service
+EOF
+    systemctl daemon-reload
+    systemctl -q enable "$mesh_follow_unit"
+    systemctl restart "$mesh_follow_unit"
+  elif [[ -e /etc/systemd/system/$mesh_follow_unit ]]; then
+    systemctl -q disable --now "$mesh_follow_unit" || true
+    rm -f /etc/systemd/system/$mesh_follow_unit
+    systemctl daemon-reload
+  fi
+}
+
+# mesh_greet: one datagram to every host that can be called, so that all of them shake hands with this host's key at once and not when they next hear of it.
+mesh_greet() {
+  local -a keys endpoints lists
+  local i address
+  mesh_peers <"$mesh_conf"
+  for ((i = 0; i < ${#keys[@]}; i++)); do
+    [[ -n ${lists[i]:-} && -n ${endpoints[i]:-} ]] || continue
+    address=${lists[i]%%/*}
+    { printf . >"/dev/udp/$address/9"; } 2>/dev/null || true
+  done
 }
 
 # mesh_link ADDRESS MTU PODS PODS_MTU: what the interface has beside its peers. A host's own packet to a pod must know what a pod takes: a longer one would be lost without a word.
@@ -104,10 +262,12 @@ mesh_start() {
   systemctl start "$mesh_unit"
 }
 
-# mesh_prepare: reload goes through mesh_sync as well, because wg-quick's own would clear the key. With KillMode=control-group and cgroup v1, systemd would wait 90 s
+# mesh_prepare KEY: reload goes through mesh_sync as well, because wg-quick's own would clear the key. With KillMode=control-group and cgroup v1, systemd would wait 90 s
 # for a userspace WireGuard that has already ended with its interface.
 mesh_prepare() {
-  [[ -s $mesh_key_file ]] || havre_fail "mesh: $mesh_key_file is missing; run the key's command of this host again"
+  local path
+  path=$(mesh_key_path "$1")
+  [[ -s $path ]] || havre_fail "mesh: $path is missing; run the key's command of this host again"
   HAVRE_CHANGED=no
   havre_file /etc/systemd/system/wg-quick@wg0.service.d/havre.conf 0644 <<'EOF'
 [Unit]
@@ -124,15 +284,27 @@ EOF
 
 # mesh_set SELF: the roster on standard input; bring the interface up with it, or change it in place.
 mesh_set() {
-  local roster text
+  local roster text keys path other
   roster=$(cat)
   text=$(mesh_expand "$@" <<<"$roster")
   mesh_open "$1" <<<"$roster"
-  mesh_prepare
+  mesh_prepare "$7"
   havre_file "$mesh_conf" 0600 <<<"$text"
-  if mesh_runs; then mesh_sync; else mesh_start; fi
+  if mesh_runs; then
+    mesh_sync
+  else
+    mesh_start
+    mesh_greet
+    mesh_follow_on
+  fi
   systemctl -q enable "$mesh_unit"
-  [[ $(wg show "$mesh_interface" public-key) == "$(wg pubkey <"$mesh_key_file")" ]] || havre_fail "mesh: $mesh_interface does not run with the key in $mesh_key_file"
+  path=$(mesh_key_path "$7")
+  [[ $(wg show "$mesh_interface" public-key) == "$(wg pubkey <"$path")" ]] || havre_fail "mesh: $mesh_interface does not run with the key in $path"
+  # What the peers take no more opens nothing, and is not kept.
+  keys=$(sed -n "s/^$1 \([^ ]*\) .*/\1/p" <<<"$roster")
+  for other in "$mesh_keys"*; do
+    [[ $other == "$path" || ,$keys, == *,"$(wg pubkey <"$other" | tr -d =)",* ]] || rm -f "$other"
+  done
 }
 
 # mesh_open NAME: the roster on standard input; the host's firewall lets every peer of it in, by both addresses of those that have two: a pair that moves to its private
@@ -206,12 +378,12 @@ mesh_serve_no_more() {
 # mesh_join SELF SHA256: the line of this host and those of the rendezvous hosts on standard input, the checksum of the roster that they serve. The interface gets
 # those peers beside the ones it has, then the whole roster.
 mesh_join() {
-  local lines text roster addresses sum=$7
+  local lines text roster addresses sum=$8
   lines=$(cat)
-  text=$(mesh_expand "${@:1:6}" <<<"$lines")
-  mesh_prepare
+  text=$(mesh_expand "${@:1:7}" <<<"$lines")
+  mesh_prepare "$7"
   if mesh_runs; then
-    wg addconf "$mesh_interface" <(sed '1,/^$/d' <<<"$text")
+    wg addconf "$mesh_interface" <(mesh_holding <<<"$text")
     mesh_link "$(sed -n 's/^Address = //p' <<<"$text")" "$4" "$5" "$6"
   else
     havre_file "$mesh_conf" 0600 <<<"$text"
@@ -220,7 +392,7 @@ mesh_join() {
   # The mesh address of each rendezvous: the first of all that is routed to it.
   mapfile -t addresses < <(sed -n 's/^AllowedIPs = \([^/]*\).*/\1/p' <<<"$text")
   roster=$(mesh_fetch "$sum" "${addresses[@]}")
-  mesh_apply "${@:1:6}" <<<"$roster"
+  mesh_apply "${@:1:7}" <<<"$roster"
 }
 
 # mesh_fetch SHA256 ADDRESS...: the roster of that checksum from the first that serves it.

@@ -1,4 +1,4 @@
-mesh_apply rbx-worker-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1410 <<'EOF'
+mesh_apply rbx-worker-1 10.80.0.0/16 51820 1420 10.81.0.0/16 1410 1 <<'EOF'
 gra-worker-3 AAM/pw9330evF3/nT7cfh+9XvyeP91/HL5f/Z883nwc 198.51.100.3 10.90.0.3 10.80.0.3,10.81.3.0/24
 gra-worker-6 AAa0H4r1YMs2oQx34k24I475ZM86pRB75lG8J5L9aNM 198.51.100.6 10.90.0.6 10.80.0.6
 laptop A4Tmz7ihinNcRS4XAOnSu6SNdl9IMRoD7NW+p5B5Yks - - 10.80.255.1
