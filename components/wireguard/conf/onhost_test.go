@@ -15,12 +15,12 @@ import (
 // onHost gives the mesh's functions with their paths moved into dir.
 func onHost(t *testing.T, dir string) string {
 	t.Helper()
-	for _, folder := range []string{"wireguard", "systemd/wg-quick@wg0.service.d"} {
+	for _, folder := range []string{"wireguard", "systemd/wg-quick@wg0.service.d", "lock"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return strings.NewReplacer("/etc/wireguard", dir+"/wireguard", "/etc/systemd/system", dir+"/systemd", "/var/lib/havre", dir+"/var", "/dev/udp", dir+"/udp").Replace(script.LibraryFile("mesh.sh"))
+	return strings.NewReplacer("/etc/wireguard", dir+"/wireguard", "/etc/systemd/system", dir+"/systemd", "/var/lib/havre", dir+"/var", "/dev/udp", dir+"/udp", "/run/lock", dir+"/lock").Replace(script.LibraryFile("mesh.sh"))
 }
 
 // The host's own expansion of the roster is exactly the file that is wanted.
@@ -90,8 +90,8 @@ case $1 in
     if [[ $5 == remove ]]; then
       sed -i "\|^$4|d" allowed-ips
     else
-      for item in ${6//,/ }; do sed -i "s|$item *||" allowed-ips; done
-      sed -i "s|^\($4\)\t.*|\1\t${6//,/ }|" allowed-ips
+      for item in ${8//,/ }; do sed -i "s|$item *||" allowed-ips; done
+      sed -i "s|^\($4\)\t.*|\1\t${8//,/ }|" allowed-ips
     fi ;;
   pubkey) cat ;;
   genkey) echo "wg genkey" >>calls; echo made-here ;;

@@ -73,13 +73,27 @@ func TestAPeerFollowsARotation(t *testing.T) {
 	}
 	step("nothing happened", turn, old, true)
 	// The description may be ahead of the host, and a sync in between (a reload, a run of this host's command) takes nothing away.
+	if synced := text(t, dir, "synced"); strings.Contains(synced, "PersistentKeepalive") {
+		t.Errorf("a key that nobody is to use yet is called: %s", synced)
+	}
 	step("to be used", apply(t, rotated(), "rbx-worker-1"), old, true)
+	// From now on it is called: where both of a pair switch at once, neither hears of the other otherwise.
+	if synced := text(t, dir, "synced"); !strings.Contains(synced, "PublicKey = "+next+"\nEndpoint = 198.51.100.2:51820\nPersistentKeepalive = 5\n") || strings.Count(synced, "Keepalive") != 1 {
+		t.Errorf("the key that is to be used is not called, or more than that: %s", synced)
+	}
 	step("again", apply(t, rotated(), "rbx-worker-1"), old, true)
 	shake(t, dir, map[string]int{old: 1000, next: 1000})
+	calls(t, dir)
 	step("shaken in the same second", turn, next, true)
+	wantCalls(t, "it turns, and calls no more", dir, "wg set wg0 peer "+next+" persistent-keepalive 0 allowed-ips "+addresses+"\nwg set wg0 peer "+old+" remove\n")
 	if known := text(t, dir, "allowed-ips"); strings.Contains(known, old) {
 		t.Errorf("the old key is still a peer: %s", known)
 	}
+	// The service that follows ends with its unit; a command that comes later finds nothing to do.
+	if r := run("mesh_follow\n"); r.Code != 0 {
+		t.Errorf("%+v", r)
+	}
+	wantCalls(t, "nobody to wait for", dir, "systemctl -q disable havre-mesh-follow.service\nsystemctl daemon-reload\n")
 	step("and after", apply(t, rotated(), "rbx-worker-1"), next, false)
 }
 

@@ -11,7 +11,8 @@
 #
 # A key is rotated without a lost connection: its peers are told of the next one beforehand, as a peer to which nothing is routed yet. From the moment the host
 # uses it, each peer turns the host's addresses to that key as soon as it has shaken hands (mesh_follow). WireGuard routes an address to one key only, so whichever
-# of the two shook hands last has it.
+# of the two shook hands last has it. It calls nobody to whom nothing is routed, unless that peer is to be kept alive: so a host's key that is wanted and has not got
+# its addresses yet is. Without it, two hosts that switch at the same time would each call the other's old key for ever.
 
 mesh_interface=wg0
 mesh_conf=/etc/wireguard/wg0.conf
@@ -19,6 +20,7 @@ mesh_keys=/etc/wireguard/private.key
 mesh_unit=wg-quick@wg0
 mesh_roster=/var/lib/havre/roster
 mesh_follow_unit=havre-mesh-follow.service
+mesh_follow_file=/etc/systemd/system/$mesh_follow_unit
 # TCP, on the mesh address of the rendezvous hosts and nowhere else.
 mesh_roster_port=51821
 
@@ -134,10 +136,18 @@ mesh_holder() {
   done
 }
 
+# mesh_lock: a run's command and mesh_follow change the running interface one at a time, until this shell ends.
+mesh_lock() {
+  [[ -z ${mesh_locked:-} ]] || return 0
+  exec {mesh_locked}>/run/lock/havre-mesh
+  flock -w 60 "$mesh_locked" || havre_fail "mesh: another holds /run/lock/havre-mesh since 60 s; see 'fuser -v /run/lock/havre-mesh', end it and run again"
+}
+
 # mesh_sync: bring the running interface to the file without touching what stays. syncconf takes a missing private key for an order to clear it, so it is put back in;
 # it passes through a pipe and never through an argument.
 mesh_sync() {
   local pods=- pods_mtu=- before
+  mesh_lock
   before=$(wg show "$mesh_interface" public-key)
   wg syncconf "$mesh_interface" <(
     printf '[Interface]\nPrivateKey = %s\nListenPort = %s\n' "$(<"$(mesh_key_in_use)")" "$(mesh_value ListenPort)"
@@ -164,7 +174,11 @@ mesh_holding() {
       told[$key]=yes
       printf '\n[Peer]\nPublicKey = %s\n' "$key"
       [[ -z ${endpoints[i]:-} ]] || printf 'Endpoint = %s\n' "${endpoints[i]}"
-      [[ $key != "$holder" ]] || printf 'AllowedIPs = %s\n' "${lists[i]}"
+      if [[ $key == "$holder" ]]; then
+        printf 'AllowedIPs = %s\n' "${lists[i]}"
+      elif [[ $key == "${keys[i]}" ]]; then
+        printf 'PersistentKeepalive = 5\n'
+      fi
     done
   done
 }
@@ -184,7 +198,7 @@ mesh_turn() {
     was=${owner[${lists[i]%%,*}]:-}
     mesh_holder "$i"
     if [[ $holder != "$was" ]]; then
-      wg set "$mesh_interface" peer "$holder" allowed-ips "${lists[i]// /}"
+      wg set "$mesh_interface" peer "$holder" persistent-keepalive 0 allowed-ips "${lists[i]// /}"
       [[ -z $was || $was == "${keys[i]}" || $was == "$next" ]] || wg set "$mesh_interface" peer "$was" remove
     fi
     [[ -z $next && $holder == "${keys[i]}" ]] || waiting=yes
@@ -197,7 +211,10 @@ mesh_follow() {
   local now then=none
   while :; do
     now=$(wg show "$mesh_interface" latest-handshakes)
-    if [[ $now != "$then" ]]; then mesh_turn || return 0; fi
+    if [[ $now != "$then" ]]; then
+      (mesh_lock; mesh_turn || mesh_follow_off) || now=none
+      [[ -e $mesh_follow_file ]] || return 0
+    fi
     then=$now
     sleep 0.2
   done
@@ -205,8 +222,13 @@ mesh_follow() {
 
 # mesh_follow_on: have mesh_follow run while there is something to wait for, after a boot too.
 mesh_follow_on() {
-  if mesh_turn; then
-    havre_file /etc/systemd/system/$mesh_follow_unit 0644 <<EOF
+  mesh_lock
+  if ! mesh_turn; then
+    [[ ! -e $mesh_follow_file ]] || systemctl -q stop "$mesh_follow_unit" || true
+    mesh_follow_off
+    return
+  fi
+  havre_file "$mesh_follow_file" 0644 <<EOF
 [Unit]
 Description=havre: the mesh follows its hosts to their next keys
 After=$mesh_unit.service
@@ -220,14 +242,17 @@ Nice=-5
 [Install]
 WantedBy=$mesh_unit.service
 EOF
-    systemctl daemon-reload
-    systemctl -q enable "$mesh_follow_unit"
-    systemctl restart "$mesh_follow_unit"
-  elif [[ -e /etc/systemd/system/$mesh_follow_unit ]]; then
-    systemctl -q disable --now "$mesh_follow_unit" || true
-    rm -f /etc/systemd/system/$mesh_follow_unit
-    systemctl daemon-reload
-  fi
+  systemctl daemon-reload
+  systemctl -q enable "$mesh_follow_unit"
+  systemctl restart "$mesh_follow_unit"
+}
+
+# mesh_follow_off: no such unit any more. mesh_follow itself ends with this.
+mesh_follow_off() {
+  [[ -e $mesh_follow_file ]] || return 0
+  systemctl -q disable "$mesh_follow_unit" || true
+  rm -f "$mesh_follow_file"
+  systemctl daemon-reload
 }
 
 # mesh_greet: one datagram to every host that can be called, so that all of them shake hands with this host's key at once and not when they next hear of it.
@@ -418,6 +443,8 @@ mesh_fetch() {
 # take the key from under a running interface; the key of a host that has left opens nothing.
 mesh_delete() {
   mesh_serve_no_more
+  [[ ! -e $mesh_follow_file ]] || systemctl -q stop "$mesh_follow_unit" || true
+  mesh_follow_off
   systemctl -q disable "$mesh_unit" || true
   timeout 20 systemctl stop "$mesh_unit" || true
   if mesh_exists; then ip link delete dev "$mesh_interface"; fi
