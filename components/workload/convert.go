@@ -32,11 +32,10 @@ func podSpec(s pod.Spec) *corev1.PodSpecArgs {
 	if len(s.NodeSelector) > 0 {
 		out.NodeSelector = pulumi.ToStringMap(maps.Clone(s.NodeSelector))
 	}
-	var containers corev1.ContainerArray
-	for _, c := range s.Containers {
-		containers = append(containers, container(c))
+	out.Containers = containers(s.Containers)
+	if len(s.InitContainers) > 0 {
+		out.InitContainers = containers(s.InitContainers)
 	}
-	out.Containers = containers
 	if len(s.Tolerations) > 0 {
 		var list corev1.TolerationArray
 		for _, t := range s.Tolerations {
@@ -66,6 +65,14 @@ func podSpec(s pod.Spec) *corev1.PodSpecArgs {
 		out.Volumes = list
 	}
 	return out
+}
+
+func containers(specs []pod.Container) corev1.ContainerArray {
+	var list corev1.ContainerArray
+	for _, c := range specs {
+		list = append(list, container(c))
+	}
+	return list
 }
 
 func container(c pod.Container) *corev1.ContainerArgs {

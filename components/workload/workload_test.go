@@ -44,6 +44,7 @@ func agent() pod.Pod {
 	p.Tolerations = []pod.Toleration{{Key: "k", Value: "v", Effect: "NoSchedule"}, {Effect: "NoExecute"}}
 	p.PriorityClass = "high"
 	p.Volumes = append(p.Volumes, pod.Volume{Name: "kept", Path: "/kept", HostFolder: "/var/lib/havre/agent"})
+	p.Before = []string{"/agent", "wait"}
 	return p
 }
 

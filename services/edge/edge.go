@@ -188,6 +188,8 @@ func (a Args) pod() pod.Pod {
 	return pod.Pod{
 		App: App, Kind: pod.Agent, Image: a.Image,
 		Command: []string{"/caddy", "run", "--config", configPath + "/caddy.json"},
+		// A node that comes back listens only once it reaches the pods: until then readers go on to the next address, and get no 503 here.
+		Before: []string{"/caddy", "reach", "--patience", "2m", caddy.Reach(a.Sites)},
 		Env: []pod.Env{
 			{Name: "XDG_DATA_HOME", Value: dataPath}, {Name: "XDG_CONFIG_HOME", Value: stateFiles}, {Name: "HOME", Value: dataPath},
 			{Name: "GOMEMLIMIT", Value: strconv.FormatInt(int64(a.Resources.MemoryLimit*9/10), 10)},

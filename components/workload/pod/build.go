@@ -62,6 +62,9 @@ func (p Pod) Build() (Spec, error) {
 	for _, v := range p.Volumes {
 		s.Volumes = append(s.Volumes, v.spec())
 	}
+	if len(p.Before) > 0 {
+		s.InitContainers = []Container{p.before()}
+	}
 	return s, nil
 }
 
@@ -110,6 +113,15 @@ func (p Pod) container() Container {
 	for _, v := range p.Volumes {
 		c.VolumeMounts = append(c.VolumeMounts, VolumeMount{MountPath: v.Path, Name: v.Name, ReadOnly: v.ConfigMap != "" || v.Secret != ""})
 	}
+	return c
+}
+
+// before is the container that must end first: the same in everything but what it does, and that nobody asks it for anything.
+func (p Pod) before() Container {
+	c := p.container()
+	c.Name, c.Command = p.App+"-before", slices.Clone(p.Before)
+	c.LivenessProbe, c.ReadinessProbe, c.StartupProbe, c.Ports = nil, nil, nil, nil
+	c.SecurityContext.Capabilities.Add = nil
 	return c
 }
 

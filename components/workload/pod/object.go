@@ -10,6 +10,7 @@ type Spec struct {
 	DNSPolicy                     string            `json:"dnsPolicy,omitempty"`
 	EnableServiceLinks            bool              `json:"enableServiceLinks"`
 	HostNetwork                   bool              `json:"hostNetwork,omitempty"`
+	InitContainers                []Container       `json:"initContainers,omitempty"`
 	NodeSelector                  map[string]string `json:"nodeSelector,omitempty"`
 	PriorityClassName             string            `json:"priorityClassName,omitempty"`
 	RestartPolicy                 string            `json:"restartPolicy"`

@@ -147,8 +147,10 @@ type Pod struct {
 	Image string
 	// Command replaces the image's entry point. Required, as images from scratch have none that could be relied upon.
 	Command []string
-	Env     []Env
-	Ports   []Port
+	// Before is a command of the same image that must end well before the container starts; none when empty.
+	Before []string
+	Env    []Env
+	Ports  []Port
 	// Readiness and Liveness are required for services and agents, and refused for the others. Startup is optional and holds the other two back.
 	Readiness, Liveness, Startup *Probe
 	Resources                    Resources
@@ -197,6 +199,9 @@ func (p Pod) Validate() error {
 	}
 	if len(p.Command) == 0 || p.Command[0] == "" {
 		fail("command is missing; give the program and its arguments")
+	}
+	if len(p.Before) > 0 && (p.Before[0] == "" || p.Kind.Idle()) {
+		fail("before %q: give a program and its arguments, and none to an idle pod", p.Before)
 	}
 	errs = append(errs, p.Resources.validate())
 	errs = append(errs, p.validatePorts(), p.validateProbes(), p.validateEnv(), p.validateVolumes())

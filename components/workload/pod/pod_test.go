@@ -31,7 +31,7 @@ func service() pod.Pod {
 
 func agent() pod.Pod {
 	return pod.Pod{
-		App: "edge", Kind: pod.Agent, Image: "ghcr.io/example/caddy:2.11.9" + digest, Command: []string{"/caddy", "run"},
+		App: "edge", Kind: pod.Agent, Image: "ghcr.io/example/caddy:2.11.9" + digest, Command: []string{"/caddy", "run"}, Before: []string{"/caddy", "reach"},
 		Ports:     []pod.Port{{Name: "https", Number: 443}, {Name: "health", Number: 8081}},
 		Readiness: &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1"}, Liveness: &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1"},
 		Startup:     &pod.Probe{Path: "/healthz", Port: "health", Host: "127.0.0.1", Every: time.Second, Failures: 60},
@@ -133,6 +133,7 @@ func TestValidate(t *testing.T) {
 		{"image short digest", func(p *pod.Pod) { p.Image = "ghcr.io/x/y@sha256:abc" }, `image "ghcr.io/x/y@sha256:abc" is not pinned; give registry/name@sha256:<64 hex digits>`},
 		{"image without registry", func(p *pod.Pod) { p.Image = "y" + digest }, `image "y` + digest + `" is not pinned; give registry/name@sha256:<64 hex digits>`},
 		{"command", func(p *pod.Pod) { p.Command = nil }, "command is missing; give the program and its arguments"},
+		{"before", func(p *pod.Pod) { p.Before = []string{""} }, `before [""]: give a program and its arguments, and none to an idle pod`},
 		{"no limits", func(p *pod.Pod) { p.Resources.CPULimit = 0; p.Resources.CPU = 0 }, "resources: requests are 0 CPU and 128Mi memory, limits 0 and 1Gi; give all four, above zero"},
 		{"cpu above limit", func(p *pod.Pod) { p.Resources.CPU = 3000 }, "resources: the CPU request 3 is above its limit 2; lower the request or raise the limit"},
 		{"memory above limit", func(p *pod.Pod) { p.Resources.Memory = 2 * pod.GiB }, "resources: the memory request 2Gi is above its limit 1Gi; lower the request or raise the limit"},

@@ -229,6 +229,18 @@ func (s Site) validate(i int, hosts map[string]bool) error {
 	return errors.Join(errs...)
 }
 
+// Reach is where a pod of the last site says that it serves; empty without sites.
+func Reach(sites []Site) string {
+	if len(sites) == 0 {
+		return ""
+	}
+	last := sites[len(sites)-1]
+	return "http://" + last.Upstream + ".:" + strconv.Itoa(last.Port) + health
+}
+
+// health is the path at which a pod says that it serves.
+const health = "/healthz"
+
 // Render is the configuration as Caddy reads it, or Validate's error.
 func Render(o Options) (string, error) {
 	if err := o.Validate(); err != nil {
@@ -334,7 +346,7 @@ func (o Options) edge() server {
 	last := len(o.Sites) - 1
 	if o.HealthPath != "" {
 		s.Routes = append(s.Routes, route{
-			Match: []match{{Path: []string{o.HealthPath}}}, Handle: []any{plainHeaders(), rewrite{Handler: "rewrite", URI: "/healthz"}, o.Sites[last].proxy()}, Terminal: true,
+			Match: []match{{Path: []string{o.HealthPath}}}, Handle: []any{plainHeaders(), rewrite{Handler: "rewrite", URI: health}, o.Sites[last].proxy()}, Terminal: true,
 		})
 	}
 	if r := o.Reviews; r != nil {

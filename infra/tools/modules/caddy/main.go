@@ -1,5 +1,5 @@
-// Command caddy is Caddy with its standard modules and two of ours: certificate storage in an S3 bucket, shared by all edge nodes, and a source of upstreams that outlives
-// its resolver.
+// Command caddy is Caddy with its standard modules and three things of ours: certificate storage in an S3 bucket, shared by all edge nodes; a source of upstreams that
+// outlives its resolver; and a command that waits until pods can be reached.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 
 	_ "havre/infra/tools/modules/caddy/objects"
 	_ "havre/infra/tools/modules/caddy/pods"
+	_ "havre/infra/tools/modules/caddy/reach"
 )
 
 func main() { caddycmd.Main() }
