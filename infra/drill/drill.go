@@ -85,7 +85,7 @@ func (b Bound) broken(r Record) []string {
 
 // All are the drills in the order in which `havre drill all` runs them: first what harms least.
 func All() []Drill {
-	return []Drill{loseWorker(), loseSite(), fillDisk(), replaceControlPlane(), loseControlPlane(), rebootEverything()}
+	return []Drill{loseWorker(), loseSite(), fillDisk(), restoreEtcd(), rotateKeys(), replaceControlPlane(), loseControlPlane(), rebootEverything()}
 }
 
 // Named finds drills by their names, each once, in the order given.

@@ -3,6 +3,7 @@ package drill
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,7 +30,7 @@ func TestNamed(t *testing.T) {
 		names []string
 		want  string
 	}{
-		"unknown": {[]string{"lose-money"}, `drill "lose-money": there is none of that name; wanted one of lose-worker, lose-site, fill-disk, replace-control-plane, lose-control-plane, reboot-everything`},
+		"unknown": {[]string{"lose-money"}, `drill "lose-money": there is none of that name; wanted one of lose-worker, lose-site, fill-disk, restore-etcd, rotate-keys, replace-control-plane, lose-control-plane, reboot-everything`},
 		"twice":   {[]string{"lose-site", "lose-site"}, `drill "lose-site": is given twice`},
 	} {
 		if _, err := Named(c.names); err == nil || err.Error() != c.want {
@@ -129,16 +130,36 @@ func TestMemberNames(t *testing.T) {
 	}
 }
 
+func TestKeyNames(t *testing.T) {
+	got := keyNames("k2 c2VjcmV0\nk1 c2VjcmV0\nidentity\n\n")
+	if want := []string{"k2", "k1", "identity"}; !slices.Equal(got, want) {
+		t.Errorf("keys %q, want %q", got, want)
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "GET /x: 404 Not Found: {}": true, "GET /x: 403 Forbidden: {}": false} {
+		var err error
+		if text != "" {
+			err = errors.New(text)
+		}
+		if got := notFound(err); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
+		}
+	}
+}
+
 func TestEdit(t *testing.T) {
-	got, err := edit("a\n\t"+anchor+"\"x\")\n\tb\n", "change()\n")
-	if want := "a\n\t" + anchor + "\"x\")\nchange()\n\n\tb\n"; err != nil || got != want {
+	got, err := edit(differencesAnchor+"\na\n\t"+nodesAnchor+"\"x\")\n\tb\n", change{nodes: "nodes()\n", differences: "{},\n"})
+	if want := differencesAnchor + "\n{},\n\na\n\t" + nodesAnchor + "\"x\")\nnodes()\n\n\tb\n"; err != nil || got != want {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 	for text, want := range map[string]string{
-		"nothing": `stacks/local.go has 0 times "removeNodes(s, ", wanted once: the drill changes the nodes there; mend infra/drill`,
-		anchor:    "stacks/local.go ends after its list of nodes; mend infra/drill",
+		"nothing":          `stacks/local.go has 0 times "removeNodes(s, ", wanted once: a drill makes its changes there; mend infra/drill`,
+		nodesAnchor + "\n": `stacks/local.go has 0 times "return []Difference{", wanted once: a drill makes its changes there; mend infra/drill`,
+		nodesAnchor:        `stacks/local.go ends after "removeNodes(s, "; mend infra/drill`,
 	} {
-		if _, err := edit(text, ""); err == nil || err.Error() != want {
+		if _, err := edit(text, change{}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
@@ -170,6 +191,10 @@ func TestDescriptionsAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	var keys string
+	for _, k := range rotations() {
+		keys += k.difference(local)
+	}
 	cases := []struct{ change, want string }{
 		{add + retired(old.Name), others + " rbx-control-2"},
 		{add + retired(name), "rbx-control-1 " + others},
@@ -181,9 +206,9 @@ func TestDescriptionsAreTaken(t *testing.T) {
 	choice, want := "switch Drilled {\n", ""
 	for i, c := range cases {
 		choice += fmt.Sprintf("case %d:\n%s", i, c.change)
-		want += c.want + "\n"
+		want += c.want + ", key 2\n"
 	}
-	edited, err := edit(string(text), choice+"}\n")
+	edited, err := edit(string(text), change{nodes: choice + "}\n", differences: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +266,7 @@ func main() {
 			}
 			names = append(names, name)
 		}
-		fmt.Println(strings.Join(names, " "))
+		fmt.Println(strings.Join(names, " ")+",", "key", plan.Stack.Cluster.SecretsKey)
 	}
 }
 `

@@ -319,7 +319,7 @@ func replaceControlPlane() Drill {
 			name, index := replacement(r.plan, old)
 			r.swap(old.Name, name)
 			r.broke()
-			if err := r.up(ctx, old.Name+" is retired, "+name+" is new", added(name, index, old.Site)+retired(old.Name)); err != nil {
+			if err := r.up(ctx, old.Name+" is retired, "+name+" is new", change{nodes: added(name, index, old.Site) + retired(old.Name)}); err != nil {
 				return err
 			}
 			return r.recover(ctx)
@@ -332,7 +332,7 @@ func replaceControlPlane() Drill {
 func (r *Run) takeBack(ctx context.Context) error {
 	old := r.plan.ControlPlane[0]
 	name, index := replacement(r.plan, old)
-	if err := r.up(ctx, old.Name+" comes back, "+name+" is retired", added(name, index, old.Site)+retired(name)); err != nil {
+	if err := r.up(ctx, old.Name+" comes back, "+name+" is retired", change{nodes: added(name, index, old.Site) + retired(name)}); err != nil {
 		return err
 	}
 	return r.restore(ctx)
@@ -352,16 +352,16 @@ func loseControlPlane() Drill {
 			if err := r.lose(ctx, old.Name); err != nil {
 				return err
 			}
-			if err := r.up(ctx, "nothing is done on "+old.Name+" any more: it is rescued", rescued(old.Name)); err != nil {
+			if err := r.up(ctx, "nothing is done on "+old.Name+" any more: it is rescued", change{nodes: rescued(old.Name)}); err != nil {
 				return err
 			}
-			if err := r.up(ctx, old.Name+" is retired, "+name+" is new", added(name, index, old.Site)+rescued(old.Name)+retired(old.Name)); err != nil {
+			if err := r.up(ctx, old.Name+" is retired, "+name+" is new", change{nodes: added(name, index, old.Site) + rescued(old.Name) + retired(old.Name)}); err != nil {
 				return err
 			}
 			if err := r.recover(ctx); err != nil {
 				return err
 			}
-			return r.up(ctx, old.Name+" leaves the description, and so the bill", added(name, index, old.Site)+removed(old.Name))
+			return r.up(ctx, old.Name+" leaves the description, and so the bill", change{nodes: added(name, index, old.Site) + removed(old.Name)})
 		},
 		Undo: func(ctx context.Context, r *Run) error { return r.takeBack(ctx) },
 	}

@@ -263,9 +263,9 @@ func (r *Run) quietly(line string) {
 }
 
 // up brings the platform to a changed description.
-func (r *Run) up(ctx context.Context, what, change string) error {
+func (r *Run) up(ctx context.Context, what string, wanted change) error {
 	r.step("%s: pulumi up", what)
-	if err := r.describe(ctx, change, r.quietly); err != nil {
+	if err := r.describe(ctx, wanted, r.quietly); err != nil {
 		return err
 	}
 	r.step("pulumi up has ended")

@@ -158,9 +158,11 @@ func memberNames(list string) []string {
 // copied are the parts of a checkout that the program is made of.
 var copied = []string{"components", "infra", "services", "stacks"}
 
-// describe changes the description of stack local and brings the platform there with Pulumi, as an engineer does who edits stacks/local.go; change are statements about s,
-// the *Stack. The edit is made to a copy of the checkout, so that no drill, ended however, leaves one behind.
-func (s *sandbox) describe(ctx context.Context, change string, report func(string)) error {
+// change is what a drill edits in stacks/local.go: nodes are statements about s, the *Stack, that choose other nodes; differences are Differences beside those that are there.
+type change struct{ nodes, differences string }
+
+// describe changes the description of stack local and brings the platform there with Pulumi, as an engineer does who edits stacks/local.go. The edit is made to a copy of the checkout, so that no drill, ended however, leaves one behind.
+func (s *sandbox) describe(ctx context.Context, wanted change, report func(string)) error {
 	root := s.ws.Path("build", "drills", "checkout")
 	if err := copyCheckout(s.ws.Root, root); err != nil {
 		return err
@@ -170,7 +172,7 @@ func (s *sandbox) describe(ctx context.Context, change string, report func(strin
 	if err != nil {
 		return fmt.Errorf("description: %w", err)
 	}
-	edited, err := edit(string(text), change)
+	edited, err := edit(string(text), wanted)
 	if err != nil {
 		return err
 	}
@@ -181,20 +183,23 @@ func (s *sandbox) describe(ctx context.Context, change string, report func(strin
 	return p.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview", "--suppress-outputs")
 }
 
-// anchor is where stack local's nodes are made from production's.
-const anchor = "removeNodes(s, "
+// anchors are where stack local's nodes are made from production's, and where its differences begin.
+const nodesAnchor, differencesAnchor = "removeNodes(s, ", "return []Difference{"
 
-// edit puts statements behind those that choose the nodes of stack local.
-func edit(text, change string) (string, error) {
-	if n := strings.Count(text, anchor); n != 1 {
-		return "", fmt.Errorf("stacks/local.go has %d times %q, wanted once: the drill changes the nodes there; mend infra/drill", n, anchor)
+// edit puts a change into stacks/local.go.
+func edit(text string, wanted change) (string, error) {
+	for _, part := range []struct{ anchor, change string }{{nodesAnchor, wanted.nodes}, {differencesAnchor, wanted.differences}} {
+		if n := strings.Count(text, part.anchor); n != 1 {
+			return "", fmt.Errorf("stacks/local.go has %d times %q, wanted once: a drill makes its changes there; mend infra/drill", n, part.anchor)
+		}
+		at := strings.Index(text, part.anchor)
+		end := strings.Index(text[at:], "\n")
+		if end < 0 {
+			return "", fmt.Errorf("stacks/local.go ends after %q; mend infra/drill", part.anchor)
+		}
+		text = text[:at+end+1] + part.change + "\n" + text[at+end+1:]
 	}
-	at := strings.Index(text, anchor)
-	end := strings.Index(text[at:], "\n")
-	if end < 0 {
-		return "", errors.New("stacks/local.go ends after its list of nodes; mend infra/drill")
-	}
-	return text[:at+end+1] + change + "\n" + text[at+end+1:], nil
+	return text, nil
 }
 
 // copyCheckout makes a fresh copy of what the program is made of. bin is linked, for Pulumi finds its plugins there.
