@@ -55,7 +55,7 @@ func command() *cobra.Command {
   havre down                  takes all of it away (root)`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(up(), down(), load(), drillcmd.New(here), reportcmd.New(), reportcmd.Diff(), build(), machine(), ovhCommands(), preview(), env(), resumeStack(), restoreStack(), auditStack(), jumpTo(), peerOf(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
+	root.AddCommand(up(), down(), load(), drillcmd.New(here), reportcmd.New(), reportcmd.Diff(), build(), machine(), ovhCommands(), preview(), env(), resumeStack(), restoreStack(), rebootStack(), auditStack(), jumpTo(), peerOf(), toolscmd.New(), sandboxcmd.New(sandboxcmd.Options{
 		Root:  func() (string, error) { ws, err := here(); return ws.Root, err },
 		Cache: func() (string, error) { ws, err := here(); return ws.Cache, err },
 		Build: func(ctx context.Context, progress func(string)) (map[string]string, string, string, error) {
