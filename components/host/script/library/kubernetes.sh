@@ -280,7 +280,9 @@ EOF
 }
 
 # kubernetes_api_proxy_config: haproxy's. One constant address on every node before all API servers. TLS passes through; the checks look at /readyz, so an API server
-# that has lost its etcd is left, and open connections to it are cut so that watches move at once.
+# that has lost its etcd is left, and open connections to it are cut so that watches move. Not at once: while etcd takes a member in or chooses a leader, every API
+# server is unready for seconds, and a request that waits for it is served in the end. For the same reason new connections go to whoever takes them when none is
+# ready. A host that is gone says nothing at all: its connections end by TCP's own means, after about ten seconds.
 kubernetes_api_proxy_config() {
   local node
   cat <<EOF
@@ -295,7 +297,10 @@ defaults
     mode tcp
     option clitcpka
     option srvtcpka
-    option redispatch
+    srvtcpka-idle 5s
+    srvtcpka-intvl 2s
+    srvtcpka-cnt 3
+    option redispatch 1
     retries 3
     timeout connect 2s
     timeout client 1h
@@ -304,17 +309,22 @@ defaults
 
 frontend kubernetes-api
     bind 127.0.0.1:$PROXY_PORT
-    default_backend control-plane
+    use_backend control-plane if { nbsrv(control-plane) gt 0 }
+    default_backend control-plane-unready
 
 backend control-plane
     balance leastconn
     option httpchk
     http-check send meth GET uri /readyz
     http-check expect status 200
-    default-server check check-ssl verify none inter 2s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server check check-ssl verify none inter 2s fastinter 1s downinter 1s fall 8 rise 1 on-marked-down shutdown-sessions tcp-ut 10s
 EOF
   for node in $CONTROL_PLANE_NODES; do
     echo "    server ${node%%=*} ${node#*=}:$API_PORT"
+  done
+  printf '\nbackend control-plane-unready\n    balance roundrobin\n'
+  for node in $CONTROL_PLANE_NODES; do
+    echo "    server ${node%%=*} ${node#*=}:$API_PORT tcp-ut 10s"
   done
 }
 
