@@ -45,6 +45,7 @@ func TestPlatform(t *testing.T) {
 	w.part("an operator's laptop is in the mesh, and out of it", w.operator)
 	w.part("a worker is added under traffic", w.add)
 	w.part("it moves onto the private network, and no packet is lost", w.private)
+	w.part("hosts that wait for a reboot get it, one at a time", w.rebooted)
 	w.part("a host in the rescue system is left alone", w.rescue)
 	w.part("a worker is retired, then given up", w.retire)
 	w.part("all keys of the mesh are rotated under traffic", w.keys)
