@@ -357,13 +357,15 @@ var environment = []string{
 }
 
 // supervise puts the shell into each cgroup named before the --, then runs the command after it, again when it ends with 133: so systemd-nspawn
-// says, where it is told to keep its unit, that the host wants to restart.
-const supervise = `while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; while :; do "$@"; [ $? -eq 133 ] || exit; done`
+// says, where it is told to keep its unit, that the host wants to restart. A kernel that boots has no packet filter; the namespace, which is the machine's, has the last
+// boot's, so it is emptied by the host's own nft.
+const supervise = `net=$1 root=$2; shift 2; while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift
+while :; do nsenter --net="$net" chroot "$root" /usr/sbin/nft flush ruleset; "$@"; [ $? -eq 133 ] || exit; done`
 
 // launch is the command line that boots a host.
 func launch(r Record) []string {
 	namespace := r.Spec.Port.Namespace()
-	args := append([]string{"/bin/sh", "-c", supervise, "havre-host"}, r.Cgroups...)
+	args := append([]string{"/bin/sh", "-c", supervise, "havre-host", "/run/netns/" + namespace, r.root()}, r.Cgroups...)
 	return append(args, "--",
 		// systemd-nspawn mounts /sys before it enters the namespace it is told: entered only there, /sys/class/net would be the machine's.
 		"nsenter", "--net=/run/netns/"+namespace, "--",
