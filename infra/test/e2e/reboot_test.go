@@ -47,7 +47,7 @@ func (w *walk) rebooted(t *testing.T, ctx context.Context) {
 	if out, err := w.havre(ctx, "reboot", "local"); err != nil || !strings.HasSuffix(strings.TrimSpace(out), "rebooted: 0") {
 		t.Errorf("a second time: %v\n%s", err, out)
 	}
-	w.unchanged(t, ctx)
+	w.wholeCluster(t, ctx)
 }
 
 // boots are the boots of all hosts by name.
