@@ -293,10 +293,13 @@ func batch(image string, room map[string]int) map[string]any {
 				"nodeSelector":                  map[string]string{"kubernetes.io/hostname": node},
 				"priorityClassName":             priority.Batch,
 				"terminationGracePeriodSeconds": int(batchGrace/time.Second) + 5,
+				// Namespaces take no other pods, unless they say so.
+				"securityContext": map[string]any{"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": map[string]string{"type": "RuntimeDefault"}},
 				"containers": []any{map[string]any{
 					"name": "batch", "image": image,
-					"command":   []string{"/renderer", "serve", "--drain-delay", batchGrace.String()},
-					"resources": map[string]any{"requests": map[string]string{"cpu": strconv.Itoa(cpu) + "m", "memory": "32Mi"}},
+					"command":         []string{"/renderer", "serve", "--drain-delay", batchGrace.String()},
+					"resources":       map[string]any{"requests": map[string]string{"cpu": strconv.Itoa(cpu) + "m", "memory": "32Mi"}},
+					"securityContext": map[string]any{"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []string{"ALL"}}},
 				}},
 			},
 		})

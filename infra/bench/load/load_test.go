@@ -99,8 +99,9 @@ func TestBatch(t *testing.T) {
 	}
 	want := `{"apiVersion":"v1","items":[{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"bench"}},` +
 		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"batch-w1","namespace":"bench"},"spec":{"containers":[{"command":["/renderer","serve","--drain-delay","30s"],` +
-		`"image":"renderer@sha256:00","name":"batch","resources":{"requests":{"cpu":"1650m","memory":"32Mi"}}}],"nodeSelector":{"kubernetes.io/hostname":"w1"},` +
-		`"priorityClassName":"batch","terminationGracePeriodSeconds":35}}],"kind":"List"}`
+		`"image":"renderer@sha256:00","name":"batch","resources":{"requests":{"cpu":"1650m","memory":"32Mi"}},` +
+		`"securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}],"nodeSelector":{"kubernetes.io/hostname":"w1"},` +
+		`"priorityClassName":"batch","securityContext":{"runAsNonRoot":true,"runAsUser":65532,"seccompProfile":{"type":"RuntimeDefault"}},"terminationGracePeriodSeconds":35}}],"kind":"List"}`
 	if string(text) != want {
 		t.Errorf("%s\nwant %s", text, want)
 	}
