@@ -138,13 +138,39 @@ func TestTheFoundersKeyIsTheClusters(t *testing.T) {
 	}
 }
 
+// listed is how a node asks who is a member of etcd.
+const listed = "etcdctl --endpoints=https://127.0.0.1:2379 --dial-timeout=3s --command-timeout=10s --cacert=/etc/kubernetes/pki/etcd/ca.crt " +
+	"--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key member list -w simple\n"
+
+// Settings wait for API servers that are there: one of a node that is on its way in waits for them.
+func TestSettingsWaitForMembers(t *testing.T) {
+	const three = `for n in 1 2 3; do echo "x$n, started, n$n, https://10.80.0.$n:2380, https://10.80.0.$n:2379, false"; done`
+	for name, c := range map[string]struct {
+		members, curl string
+		ready         bool
+	}{
+		"all answer":                        {three, "", true},
+		"a member does not answer":          {three, `[[ "$*" != *10.80.0.3:* ]]`, false},
+		"one that is no member yet":         {three + " | head -n 2", `[[ "$*" != *10.80.0.3:* ]]`, true},
+		"nobody says who is a member":       {"exit 1", "", false},
+		"a member beside one on its way in": {three + " | head -n 2", `[[ "$*" != *10.80.0.2:* ]]`, false},
+	} {
+		h := newHost(t, controlPlane())
+		h.stub("etcdctl", c.members)
+		h.stub("curl", c.curl)
+		if result, _ := h.run("control_plane_ready", ""); (result.Code == 0) != c.ready {
+			t.Errorf("%s: %+v", name, result)
+		}
+	}
+}
+
 func TestCertificatesAreRenewedLongBeforeTheyEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		ends  bool
 		calls string
 	}{
 		"a year to go": {false, ""},
-		"ends soon": {true, "kubeadm certs renew all --config /etc/havre/cluster/init.json\nkubeadm init phase upload-config kubeadm --config /etc/havre/cluster/init.json\n" +
+		"ends soon": {true, listed + "kubeadm certs renew all --config /etc/havre/cluster/init.json\n" + listed + "kubeadm init phase upload-config kubeadm --config /etc/havre/cluster/init.json\n" +
 			"kubeadm init phase control-plane all --config /etc/havre/cluster/init.json"},
 	} {
 		t.Run(name, func(t *testing.T) {

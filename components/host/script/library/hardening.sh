@@ -150,8 +150,11 @@ control_plane_apply() {
 }
 
 control_plane_ready() {
-  local node
+  local node members
+  members=$(cluster_etcd https://127.0.0.1:2379 member list -w simple) || return 1
   for node in $CONTROL_PLANE_NODES; do
+    # One that the description has and etcd has not is on its way in, and waits for this host.
+    [[ $members == *"//${node#*=}:2380"* ]] || continue
     curl -fsk --max-time 5 -o /dev/null "https://${node#*=}:$API_PORT/readyz" || return 1
   done
 }
