@@ -1,6 +1,6 @@
 # havre: a node's planned absence: its readers and its pods go elsewhere before it is rebooted, and come back after it. Edit components/host/script/library/absence.sh
 # instead. It is read after cluster.sh and control-plane.sh, on a control-plane node other than the one that goes.
-# shellcheck shell=bash disable=SC2016,SC2153,SC2154
+# shellcheck shell=bash disable=SC2153,SC2154
 #
 # One node at a time: a Lease has the name of who has begun. What a node had is noted at its Node, so that a run that was ended is made good by the next.
 
@@ -24,12 +24,14 @@ absence_give() { cluster_kube -n kube-system delete lease "$absence_lease" --ign
 
 # absence_left: the nodes that a run has left away, a name each line.
 absence_left() {
+  # shellcheck disable=SC2016 # the template expands them
   cluster_kube get nodes -o go-template='{{range .items}}{{$name := .metadata.name}}{{with .metadata.annotations}}{{if index . "'"$absence_note"'"}}{{$name}}{{"\n"}}{{end}}{{end}}{{end}}'
 }
 
 # absence_missed NODE: what else is away or ill, so that NODE must stay: a sentence a line.
 absence_missed() {
   local node=$1 other
+  # shellcheck disable=SC2016 # the template expands them
   cluster_kube get nodes -o go-template='{{range .items}}{{$name := .metadata.name}}{{with .metadata.annotations}}{{if index . "'"$absence_note"'"}}{{$name}} is away{{"\n"}}{{end}}{{end}}{{range .status.conditions}}{{if eq .type "Ready"}}{{if ne .status "True"}}{{$name}} is not Ready{{"\n"}}{{end}}{{end}}{{end}}{{end}}' |
     sed "/^$node is /d"
   for other in $CONTROL_PLANE_NODES; do
@@ -73,6 +75,7 @@ absence_had() { cluster_kube get node "$1" -o go-template='{{with .metadata.anno
 
 # absence_edge_pods NODE: the pods that only edge nodes have: name, and True when it is ready.
 absence_edge_pods() {
+  # shellcheck disable=SC2016 # the template expands them
   cluster_kube get pods -A --field-selector "spec.nodeName=$1" -o go-template='{{range .items}}{{$pod := .}}{{range $key, $value := .spec.nodeSelector}}{{if eq $key "'"$absence_edge"'"}}{{$pod.metadata.name}} {{range $pod.status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}}{{"\n"}}{{end}}{{end}}{{end}}'
 }
 
