@@ -97,7 +97,7 @@ type rotation struct {
 	back func(ctx context.Context, r *Run, stack stacks.Stack) string
 }
 
-// rotations are all that there are, in the order in which the drill goes through them.
+// rotations are those that the drill goes through, in their order. The keys of the mesh take two runs, and are not among them yet.
 func rotations() []rotation { return []rotation{secretsKey()} }
 
 // secretsKey is the key that Secrets are encrypted with in etcd.
@@ -141,10 +141,10 @@ func keyNames(ring string) []string {
 // keysPatience bounds one rotation: every step of it waits until all API servers have read the one before, which they do once a minute.
 const keysPatience = 15 * time.Minute
 
-// rotateKeys replaces every key that can be, under traffic.
+// rotateKeys goes through the rotations, under traffic.
 func rotateKeys() Drill {
 	return Drill{
-		Name: "rotate-keys", What: "every key that can be rotated is, by a change of the stack: new ones are taken into use, old ones go",
+		Name: "rotate-keys", What: "the key of Secrets in etcd is rotated by a change of the stack: a new one is taken into use, the old one goes",
 		Bound: Bound{Planned: true, Quorum: true},
 		Do: func(ctx context.Context, r *Run) error {
 			r.broke()

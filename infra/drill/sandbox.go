@@ -161,7 +161,8 @@ var copied = []string{"components", "infra", "services", "stacks"}
 // change is what a drill edits in stacks/local.go: nodes are statements about s, the *Stack, that choose other nodes; differences are Differences beside those that are there.
 type change struct{ nodes, differences string }
 
-// describe changes the description of stack local and brings the platform there with Pulumi, as an engineer does who edits stacks/local.go. The edit is made to a copy of the checkout, so that no drill, ended however, leaves one behind.
+// describe changes the description of stack local and brings the platform there with Pulumi, as an engineer does who edits stacks/local.go. The edit is made to a
+// copy of the checkout, so that no drill, ended however, leaves one behind.
 func (s *sandbox) describe(ctx context.Context, wanted change, report func(string)) error {
 	root := s.ws.Path("build", "drills", "checkout")
 	if err := copyCheckout(s.ws.Root, root); err != nil {

@@ -102,8 +102,9 @@ func (m Mesh) podsMTU() int {
 	return m.PodsMTU
 }
 
-// line is the host in the roster: name, key (and the next one behind a comma), public and private address, allowed IPs. What follows by rule is left out: the padding "=" of the key, the port, and
-// the /32 of a single address; "-" stands for no address. It stays text, so that a preview shows which host is new; compression would halve it and say nothing.
+// line is the host in the roster: name, key (and the next one behind a comma), public and private address, allowed IPs. What follows by rule is left out: the
+// padding "=" of the key, the port, and the /32 of a single address; "-" stands for no address. It stays text, so that a preview shows which host is new;
+// compression would halve it and say nothing.
 func (h Host) line() string {
 	endpoint := func(a netip.Addr) string {
 		if !a.IsValid() {

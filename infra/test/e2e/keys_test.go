@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +17,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// publicKey is that of a host's interface.
+const publicKey = "wg show wg0 public-key"
+
 // keys rotates the WireGuard keys of all hosts, in two runs, and no connection over the mesh is lost.
 func (w *walk) keys(t *testing.T, ctx context.Context) {
-	old := w.publicKeys(t, ctx)
+	old := w.each(t, ctx, publicKey)
 	const described = `{Path: "Mesh.Keys", Why: "keys are rotated", Apply: func(s *Stack) { s.Mesh.Keys = []int{%s} }},
 		`
 	const before = `{Path: "Data", `
@@ -30,7 +32,7 @@ func (w *walk) keys(t *testing.T, ctx context.Context) {
 	if err := w.pulumi.Run(ctx, "up", "--stack", "local", "--yes", "--skip-preview"); err != nil {
 		t.Fatal(err)
 	}
-	if now := w.publicKeys(t, ctx); !maps.Equal(now, old) {
+	if now := w.each(t, ctx, publicKey); !maps.Equal(now, old) {
 		t.Errorf("the hosts use other keys already: %v, before %v", now, old)
 	}
 
@@ -40,7 +42,7 @@ func (w *walk) keys(t *testing.T, ctx context.Context) {
 		t.Fatal(err)
 	}
 	end()
-	now := w.publicKeys(t, ctx)
+	now := w.each(t, ctx, publicKey)
 	var hosts []string
 	for _, node := range plan(t).Members {
 		hosts = append(hosts, node.Mesh.String())
@@ -74,38 +76,16 @@ func (w *walk) rotates(t *testing.T, ctx context.Context) {
 	}
 }
 
-// publicKeys are those that the hosts' interfaces use, by name.
-func (w *walk) publicKeys(t *testing.T, ctx context.Context) map[string]string {
-	t.Helper()
-	keys := map[string]string{}
-	for _, node := range plan(t).Members {
-		out, err := w.on(ctx, node.Name, "wg show wg0 public-key")
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys[node.Name] = strings.TrimSpace(out)
-	}
-	return keys
-}
-
 // connected opens one connection over the mesh, from a worker to the first control-plane node, and sends a line through it ten times a second; and it fetches pictures
 // from the edge. The function that it gives ends both: the connection must be the same still, and no picture missed.
 func (w *walk) connected(t *testing.T, ctx context.Context) (end func()) {
 	t.Helper()
-	key, err := os.ReadFile(w.ws.Path("build", "local", "id_ed25519"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.ParsePrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	through, err := w.through(t, "local").Dial("tcp", plan(t).ControlPlane[0].Mesh.String()+":22")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Whose key it is was checked by the run; here it only has to be one connection.
-	config := &ssh.ClientConfig{User: "debian", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()}
+	config := &ssh.ClientConfig{User: "debian", Auth: []ssh.AuthMethod{ssh.PublicKeys(w.signer(t))}, HostKeyCallback: ssh.InsecureIgnoreHostKey()}
 	conn, channels, requests, err := ssh.NewClientConn(through, "control plane", config)
 	if err != nil {
 		t.Fatal(err)

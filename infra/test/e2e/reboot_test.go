@@ -22,7 +22,7 @@ func (w *walk) rebooted(t *testing.T, ctx context.Context) {
 			t.Fatal(err)
 		}
 	}
-	before := w.boots(t, ctx)
+	before := w.each(t, ctx, boot)
 	end := w.fetched(t, ctx)
 	out, err := w.havre(ctx, "reboot", "local")
 	end()
@@ -30,7 +30,7 @@ func (w *walk) rebooted(t *testing.T, ctx context.Context) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Log(out)
-	for name, now := range w.boots(t, ctx) {
+	for name, now := range w.each(t, ctx, boot) {
 		if again := now != before[name]; again != slices.Contains(waiting, name) {
 			t.Errorf("%s was rebooted: %v", name, again)
 		}
@@ -48,20 +48,6 @@ func (w *walk) rebooted(t *testing.T, ctx context.Context) {
 		t.Errorf("a second time: %v\n%s", err, out)
 	}
 	w.wholeCluster(t, ctx)
-}
-
-// boots are the boots of all hosts by name.
-func (w *walk) boots(t *testing.T, ctx context.Context) map[string]string {
-	t.Helper()
-	boots := map[string]string{}
-	for _, node := range plan(t).Members {
-		out, err := w.on(ctx, node.Name, boot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		boots[node.Name] = strings.TrimSpace(out)
-	}
-	return boots
 }
 
 // fetched fetches ten pictures a second as a reader does who has all addresses of the edge: where one takes no connection, the next one is asked. The function that it

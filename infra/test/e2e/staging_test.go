@@ -253,14 +253,6 @@ func (w *walk) connect(t *testing.T, ctx context.Context, from, kubeconfig, of s
 // through is a connection to a stack's worker, from which one dials as its pods do: by its public address.
 func (w *walk) through(t *testing.T, stack string) *ssh.Client {
 	t.Helper()
-	key, err := os.ReadFile(w.ws.Path("build", "local", "id_ed25519"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.ParsePrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	hosts, err := jump.StateFile(w.ws.StateFile(stack))()
 	if err != nil {
 		t.Fatal(err)
@@ -269,12 +261,26 @@ func (w *walk) through(t *testing.T, stack string) *ssh.Client {
 	if at < 0 {
 		t.Fatalf("stack %s has no host %s: %v", stack, worker, hosts)
 	}
-	client, err := jump.Dial(hosts[at], "debian", signer)
+	client, err := jump.Dial(hosts[at], "debian", w.signer(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// signer is the key of the sandbox's administrator.
+func (w *walk) signer(t *testing.T) ssh.Signer {
+	t.Helper()
+	key, err := os.ReadFile(w.ws.Path("build", "local", "id_ed25519"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.ParsePrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
 }
 
 // populate fills production with people, and gives every personal value in it.

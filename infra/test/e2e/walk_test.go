@@ -113,6 +113,20 @@ func (w *walk) on(ctx context.Context, node, script string) (string, error) {
 	return w.havreQuiet(ctx, "sandbox", "shell", address, "--", "sudo", "-n", "bash", "-c", quote(script))
 }
 
+// each is what a command says on every host, by name.
+func (w *walk) each(t *testing.T, ctx context.Context, script string) map[string]string {
+	t.Helper()
+	said := map[string]string{}
+	for _, node := range plan(t).Members {
+		out, err := w.on(ctx, node.Name, script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[node.Name] = strings.TrimSpace(out)
+	}
+	return said
+}
+
 // findAddresses reads the nodes' public addresses from the stack's outputs.
 func (w *walk) findAddresses(ctx context.Context) error {
 	text, err := w.pulumi.Output(ctx, "stack", "output", "--stack", "local", "--json", "nodes")
