@@ -22,12 +22,15 @@ type Tool struct {
 	Tags string
 	// Use says what the tool is for, in one line of `havre tools list`.
 	Use string
+	// OnDemand is built only where it is named: Names leaves it out.
+	OnDemand bool
 }
 
 // The versions of the tools that come in more than one binary.
 const (
 	pulumiVersion     = "v3.256.0"
 	kubernetesVersion = "v1.36.3"
+	previousVersion   = "v1.35.4"
 	etcdVersion       = "v3.6.8"
 	ciliumVersion     = "v1.19.4"
 )
@@ -38,9 +41,12 @@ const stripped = "-s -w"
 // The flags that stamp the version into a binary. Without them `pulumi version` is blank and kubeadm refuses to tell which release it would install.
 const (
 	pulumiFlags     = stripped + " -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumiVersion
-	kubernetesFlags = stripped + " -X k8s.io/component-base/version.gitVersion=" + kubernetesVersion
+	kubernetesFlags = stripped + " -X k8s.io/component-base/version.gitVersion="
 	ciliumFlags     = stripped + " -X github.com/cilium/cilium/pkg/version.ciliumVersion=" + ciliumVersion
 )
+
+// Previous is what a tool of the minor version of Kubernetes before ours is called, from which the drills upgrade.
+func Previous(name string) string { return name + "-previous" }
 
 // catalogue lists the tools in the order in which All builds them: what is needed first comes first, so that a bring-up can begin beside the rest.
 var catalogue = []Tool{
@@ -66,10 +72,18 @@ var catalogue = []Tool{
 	cilium("cilium-dbg", "cilium-dbg", "osusergo", "what an agent knows, and what it dropped"),
 	{Name: "kube-bench", Version: "v0.12.0", Module: "kube-bench", Package: "github.com/aquasecurity/kube-bench", LinkerFlags: stripped, Use: "havre audit"},
 	{Name: "golangci-lint", Version: "v2.15.0", Module: "golangci-lint", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", LinkerFlags: stripped, Use: "make check"},
+	previous("kubeadm"), previous("kubelet"), previous("kube-apiserver"), previous("kube-controller-manager"), previous("kube-scheduler"),
 }
 
 func kubernetes(name, use string) Tool {
-	return Tool{Name: name, Version: kubernetesVersion, Module: "kubernetes", Package: "k8s.io/kubernetes/cmd/" + name, LinkerFlags: kubernetesFlags, Use: use}
+	return Tool{Name: name, Version: kubernetesVersion, Module: "kubernetes", Package: "k8s.io/kubernetes/cmd/" + name, LinkerFlags: kubernetesFlags + kubernetesVersion, Use: use}
+}
+
+func previous(name string) Tool {
+	return Tool{
+		Name: Previous(name), Version: previousVersion, Module: "kubernetes-previous", Package: "k8s.io/kubernetes/cmd/" + name, LinkerFlags: kubernetesFlags + previousVersion,
+		Use: "what the drill upgrade begins with", OnDemand: true,
+	}
 }
 
 func etcd(name, pkg, use string) Tool {
@@ -83,11 +97,13 @@ func cilium(name, pkg, tags, use string) Tool {
 // Catalogue returns every tool, in build order. The caller owns the slice.
 func Catalogue() []Tool { return append([]Tool(nil), catalogue...) }
 
-// Names returns the names of every tool, in build order.
+// Names returns the names of the tools that are built when none is named, in build order.
 func Names() []string {
-	names := make([]string, len(catalogue))
-	for i, t := range catalogue {
-		names[i] = t.Name
+	var names []string
+	for _, t := range catalogue {
+		if !t.OnDemand {
+			names = append(names, t.Name)
+		}
 	}
 	return names
 }

@@ -17,12 +17,12 @@ func TestListShowsEveryTool(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 1+len(tools.Names()) {
+	if len(lines) != 1+len(tools.Catalogue()) {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())
 	}
-	for i, name := range tools.Names() {
-		if fields := strings.Fields(lines[i+1]); fields[0] != name || !strings.HasSuffix(lines[i+1], "not built") {
-			t.Errorf("line %q, want %s, not built", lines[i+1], name)
+	for i, tool := range tools.Catalogue() {
+		if fields := strings.Fields(lines[i+1]); fields[0] != tool.Name || !strings.HasSuffix(lines[i+1], "not built") {
+			t.Errorf("line %q, want %s, not built", lines[i+1], tool.Name)
 		}
 	}
 }
