@@ -148,6 +148,12 @@ var brokenNetworks = []broken{
 	{name: "Kubernetes version of the stable channel", base: "prod", change: func(s *Stack) { s.Cluster.KubernetesVersion = "stable" }, want: []string{
 		`cluster: Kubernetes version "stable" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/production.go`,
 	}},
+	{name: "Kubernetes too old", base: "prod", change: func(s *Stack) { s.Cluster.KubernetesVersion = "1.31.9" }, want: []string{
+		`cluster: Kubernetes version 1.31.9; wanted 1.32 or newer, for older API servers cannot be told to answer strangers on health paths alone: change Cluster.KubernetesVersion in stacks/production.go`,
+	}},
+	{name: "another Kubernetes", base: "prod", change: func(s *Stack) { s.Cluster.KubernetesVersion = "2.0.0" }, want: []string{
+		`cluster: Kubernetes version "2.0.0" is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion in stacks/production.go`,
+	}},
 	{name: "Kubernetes too new for cgroup v1", base: "local", change: func(s *Stack) { s.Cluster.KubernetesVersion = "1.37.0" }, want: []string{
 		`cluster: Kubernetes version 1.37.0 on cgroup v1; wanted 1.36.x, the last whose kubelet can: change Cluster.KubernetesVersion or clear Runtime.CgroupV1 in stacks/local.go`,
 	}},

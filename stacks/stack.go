@@ -284,9 +284,10 @@ type PrivateNetwork struct {
 
 // Cluster is Kubernetes itself.
 type Cluster struct {
-	// KubernetesVersion is pinned in full, without a leading v: "1.36.3".
+	// KubernetesVersion is pinned in full, without a leading v: "1.36.3". Another one, with its binaries in Pulumi.<stack>.yaml, upgrades the cluster that runs: a patch, or one
+	// minor version on (docs/runbooks/upgrade.md).
 	KubernetesVersion string
-	// MaxUnavailable is the number of workers that an upgrade may drain at a time, from 1 to one less than there are.
+	// MaxUnavailable is the number of workers that an upgrade may drain at a time, from 1 to one less than there are. Those that are missing anyway count.
 	MaxUnavailable int
 	// APIPort is the API server's TCP port on the mesh address of every control-plane node.
 	APIPort int

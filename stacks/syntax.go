@@ -22,6 +22,23 @@ var (
 	timeZoneSyntax = regexp.MustCompile(`^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+0-9-]*)+$`)
 )
 
+// The minor versions of Kubernetes between which this program works: AuthenticationConfiguration has conditions for anonymous access by default since 1.32
+// (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-authenticator-configuration), and after 1.36 no kubelet runs on cgroup v1.
+const (
+	oldestMinor       = 32
+	lastCgroupV1Minor = 36
+)
+
+// kubernetesMinor is the minor of a version of Kubernetes that is pinned in full, 1.MINOR.PATCH.
+func kubernetesMinor(version string) (minor int, found bool) {
+	parts := strings.Split(version, ".")
+	if !versionSyntax.MatchString(version) || parts[0] != "1" {
+		return 0, false
+	}
+	minor, err := strconv.Atoi(parts[1])
+	return minor, err == nil
+}
+
 // isLabel reports whether the name is a DNS label that starts with a letter, as OVH's host names and Kubernetes' Services do.
 func isLabel(name string) bool { return labelSyntax.MatchString(name) }
 

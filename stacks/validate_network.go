@@ -155,10 +155,12 @@ func (v *validation) mesh() {
 
 func (v *validation) cluster() {
 	cluster := v.stack.Cluster
-	if !versionSyntax.MatchString(cluster.KubernetesVersion) {
+	if minor, found := kubernetesMinor(cluster.KubernetesVersion); !found {
 		v.wrong("cluster: Kubernetes version %q is not pinned in full, like 1.36.3; set Cluster.KubernetesVersion", cluster.KubernetesVersion)
-	} else if v.stack.Runtime.CgroupV1 && !strings.HasPrefix(cluster.KubernetesVersion, "1.36.") {
-		v.wrong("cluster: Kubernetes version %s on cgroup v1; wanted 1.36.x, the last whose kubelet can: change Cluster.KubernetesVersion or clear Runtime.CgroupV1", cluster.KubernetesVersion)
+	} else if minor < oldestMinor {
+		v.wrong("cluster: Kubernetes version %s; wanted 1.%d or newer, for older API servers cannot be told to answer strangers on health paths alone: change Cluster.KubernetesVersion", cluster.KubernetesVersion, oldestMinor)
+	} else if v.stack.Runtime.CgroupV1 && minor > lastCgroupV1Minor {
+		v.wrong("cluster: Kubernetes version %s on cgroup v1; wanted 1.%d.x, the last whose kubelet can: change Cluster.KubernetesVersion or clear Runtime.CgroupV1", cluster.KubernetesVersion, lastCgroupV1Minor)
 	}
 	v.port("cluster: API port", cluster.APIPort, 1024, "Cluster.APIPort")
 	v.port("cluster: API proxy port", cluster.ProxyPort, 1024, "Cluster.ProxyPort")

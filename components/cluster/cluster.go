@@ -55,7 +55,9 @@ type Args struct {
 	APIPort, APIProxyPort int
 	// MaxPods a node, 110 when 0.
 	MaxPods int
-	// DrainTimeout bounds the drain of a node that leaves; 5 min when 0.
+	// MaxUnavailable is how many workers may be missing at a time while their version changes; 1 when 0.
+	MaxUnavailable int
+	// DrainTimeout bounds the drain of a node that leaves or changes its version; 5 min when 0.
 	DrainTimeout time.Duration
 	// SecretsKey is the generation of the key that Secrets are encrypted with in etcd; 1 when 0.
 	SecretsKey int
@@ -157,7 +159,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, err
 	}
 
-	// All others at the same time.
+	// All others at the same time. The preparation of a control-plane node brings it to another version, and no kubelet may be ahead of any of them; where nothing is there yet, all have
+	// long been prepared when the first is in.
 	for _, n := range nodes {
 		if n == first {
 			continue
@@ -166,7 +169,13 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		if err != nil {
 			return nil, err
 		}
-		if err := n.enter(ctx, command.Stdout, false, n.prepare.Resource, command.Resource); err != nil {
+		after := []pulumi.Resource{n.prepare.Resource, command.Resource}
+		if !n.plain.ControlPlane {
+			for _, c := range controlPlane {
+				after = append(after, c.prepare.Resource)
+			}
+		}
+		if err := n.enter(ctx, command.Stdout, false, after...); err != nil {
 			return nil, err
 		}
 	}
@@ -178,8 +187,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		}
 		member, err := n.command(ctx, "member", host.CommandArgs{
 			Connection: on.args.Connection,
-			Library:    kubeadm.Files(true),
-			Create:     pulumi.String(kubeadm.Admit(n.plain)),
+			Library:    kubeadm.MemberFiles(),
+			Create:     pulumi.String(kubeadm.Admit(plain, n.plain)),
 			Delete:     pulumi.String(kubeadm.Retire(plain, n.plain)),
 			// It would wait for a node that cannot become ready.
 			Frozen: n.args.Connection.Held,
@@ -255,7 +264,7 @@ func (n *node) enter(ctx *pulumi.Context, invitation pulumi.StringInput, found b
 func (a Args) plan(name string) (kubeadm.Cluster, []*node, error) {
 	c := kubeadm.Cluster{
 		Name: name, Version: a.Version, Network: a.Network, Release: a.Release, Images: a.Images, Runtime: a.Runtime,
-		APIPort: a.APIPort, APIProxyPort: a.APIProxyPort, MaxPods: a.MaxPods, DrainTimeout: a.DrainTimeout, SecretsKey: a.SecretsKey,
+		APIPort: a.APIPort, APIProxyPort: a.APIProxyPort, MaxPods: a.MaxPods, MaxUnavailable: a.MaxUnavailable, DrainTimeout: a.DrainTimeout, SecretsKey: a.SecretsKey,
 	}.WithDefaults()
 	var plain []kubeadm.Node
 	var nodes []*node

@@ -39,8 +39,9 @@ func buildCluster(ctx *pulumi.Context, plan stacks.Plan, settings Settings, flee
 			RestrictOOMScoreAdj: plan.Stack.Runtime.RestrictOOMScoreAdj,
 			SharedKernel:        plan.Stack.Sandbox,
 		},
-		ProxyURL:   plan.Stack.Cluster.APIJump,
-		SecretsKey: plan.Stack.Cluster.SecretsKey,
+		ProxyURL:       plan.Stack.Cluster.APIJump,
+		SecretsKey:     plan.Stack.Cluster.SecretsKey,
+		MaxUnavailable: plan.Stack.Cluster.MaxUnavailable,
 	}
 	if args.ProxyURL != "" {
 		// Seen from the host that the jump goes through: its own proxy before all API servers, so the kubeconfig outlives each of them.

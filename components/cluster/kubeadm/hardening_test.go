@@ -204,7 +204,9 @@ func TestChangedSettingsReachAControlPlaneThatRuns(t *testing.T) {
 	h := newHost(t, controlPlane())
 	h.joins()
 	h.stub("pgrep", "echo 1")
-	h.write("etc/kubernetes/manifests/kube-apiserver.yaml", "    image: registry.k8s.io/kube-apiserver:v1.36.3\n")
+	for _, component := range []string{"apiserver", "controller-manager", "scheduler"} {
+		h.write("etc/kubernetes/manifests/kube-"+component+".yaml", "    image: registry.k8s.io/kube-"+component+":v1.36.3\n")
+	}
 	h.write("etc/kubernetes/admin.conf", "x")
 	h.write("etc/kubernetes/pki/secrets.json", "x")
 	h.write("etc/havre/cluster/patches/kube-apiserver0+json.json", "[]")

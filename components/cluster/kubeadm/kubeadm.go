@@ -1,6 +1,6 @@
 // Package kubeadm renders the scripts of a node's life: how a host becomes a node and stops being one. It is pure.
 //
-// The thing to get wrong: nothing here is a file of the host. A script calls functions of the library (cluster.sh, control-plane.sh, kubernetes.sh, kubeadm.sh in
+// The thing to get wrong: nothing here is a file of the host. A script calls functions of the library (cluster.sh, control-plane.sh, kubernetes.sh, kubeadm.sh, upgrade.sh in
 // components/host/script/library) with what is the node's own, and those make the files; so a change of a configuration is a change there, and a preview shows it as
 // another checksum of that file on every node. What kubeadm init is told is stored in the cluster and used by every later control-plane node, so nothing of one
 // node may be in ClusterConfiguration. A node's own addresses go into patches, into kubelet's drop-in and into kubelet's flags.
@@ -49,8 +49,10 @@ type Cluster struct {
 	APIPort, APIProxyPort int
 	// MaxPods a node; DefaultMaxPods when 0.
 	MaxPods int
-	// DrainTimeout bounds the drain of a node that leaves, in whole seconds; DefaultDrainTimeout when 0.
+	// DrainTimeout bounds the drain of a node that leaves or changes its version, in whole seconds; DefaultDrainTimeout when 0.
 	DrainTimeout time.Duration
+	// MaxUnavailable is how many workers may be missing at a time while their version changes, those counted that are missing anyway; 1 when 0.
+	MaxUnavailable int
 	// SecretsKey is the generation of the key that Secrets are encrypted with in etcd; 1 when 0. A higher one makes a new key, which the control plane takes into
 	// use by itself, step by step, within an hour or so.
 	SecretsKey int
@@ -157,6 +159,9 @@ func (c Cluster) WithDefaults() Cluster {
 	}
 	if c.MaxPods == 0 {
 		c.MaxPods = DefaultMaxPods
+	}
+	if c.MaxUnavailable == 0 {
+		c.MaxUnavailable = 1
 	}
 	if c.SecretsKey == 0 {
 		c.SecretsKey = 1

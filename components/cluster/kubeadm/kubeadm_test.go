@@ -86,8 +86,8 @@ func TestScripts(t *testing.T) {
 		"founder-join.sh":                        kubeadm.Join(true),
 		"join.sh":                                kubeadm.Join(false),
 		"join-delete.sh":                         kubeadm.Leave(),
-		"control-plane-member.sh":                kubeadm.Admit(controlPlane()),
-		"worker-member.sh":                       kubeadm.Admit(worker()),
+		"control-plane-member.sh":                kubeadm.Admit(production(), controlPlane()),
+		"worker-member.sh":                       kubeadm.Admit(production(), worker()),
 		"member-delete.sh":                       kubeadm.Retire(production(), worker()),
 		"kubeconfig.sh":                          kubeadm.Kubeconfig(production(), "https://10.80.0.1:6443", "socks5://127.0.0.1:19090"),
 		"kubeconfig-direct.sh":                   kubeadm.Kubeconfig(production(), "https://10.80.0.1:6443", ""),
@@ -196,7 +196,7 @@ func TestNoTaintsAreAnEmptyList(t *testing.T) {
 
 // The Node as the API server is given it, from the labels in the command.
 func TestManifest(t *testing.T) {
-	_, labels, _ := strings.Cut(kubeadm.Admit(worker()), " <<'EOF'\n")
+	_, labels, _ := strings.Cut(kubeadm.Admit(production(), worker()), " <<'EOF'\n")
 	text := made(t, production(), controlPlane(), "cluster_manifest gra-worker-2 'havre/burst=yes:NoSchedule' <<'EOF'\n"+labels)
 	var node any
 	if err := json.Unmarshal([]byte(text), &node); err != nil {

@@ -22,7 +22,7 @@ func Files(controlPlane bool) []string {
 
 // PrepareFiles are those of Prepare and Unprepare.
 func PrepareFiles(controlPlane bool) []string {
-	files := append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh")
+	files := append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh", "upgrade.sh")
 	if controlPlane {
 		// What the API server reads; see components/cluster/policy.
 		files = append(files, "admission.json", "audit.json", "authentication.json")
@@ -30,8 +30,12 @@ func PrepareFiles(controlPlane bool) []string {
 	return files
 }
 
+// MemberFiles are those of Admit and Retire.
+func MemberFiles() []string { return append(Files(true), "upgrade.sh") }
+
 // Prepare is the script of <node>-kubernetes: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. On a node that is
-// in the cluster it brings changes in; each service is restarted only when something of its own has changed.
+// in the cluster it brings changes in; each service is restarted only when something of its own has changed. To another version it brings a control-plane node, one
+// after the other; a worker it makes ready for it.
 func Prepare(c Cluster, n Node) string {
 	names := nodeBinaries
 	if n.ControlPlane {
@@ -70,8 +74,14 @@ func Join(found bool) string { return "cluster_join " + yes(found) + "\n" }
 // Leave is the delete of <node>-join: out of etcd, reset, clean.
 func Leave() string { return "cluster_leave\n" }
 
-// Admit is the script of <node>-member, which runs on a control-plane node: pod CIDR, labels, taints, the serving certificate, then Ready.
-func Admit(n Node) string {
+// Admit is the script of <node>-member, which runs on a control-plane node: pod CIDR, labels, taints, the serving certificate, then Ready; and of a worker the version, to which it
+// is brought when its turn has come.
+func Admit(c Cluster, n Node) string {
+	call := "cluster_admit "
+	if !n.ControlPlane {
+		// A line of its own, or a preview would cut the version off behind the library's checksums.
+		call = "upgrade_admit \\\n  " + script.Words(c.Version, strconv.Itoa(c.MaxUnavailable), strconv.Itoa(int(c.DrainTimeout.Seconds()))) + " \\\n  "
+	}
 	words := []string{n.Name, n.Address.String(), n.PodCIDR.String()}
 	for _, t := range n.taints() {
 		words = append(words, t.String())
@@ -81,7 +91,7 @@ func Admit(n Node) string {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		labels.WriteString(key + "=" + all[key] + "\n")
 	}
-	return "cluster_admit " + script.Words(words...) + " <<'EOF'\n" + labels.String() + "EOF\n"
+	return call + script.Words(words...) + " <<'EOF'\n" + labels.String() + "EOF\n"
 }
 
 // Retire is the delete of <node>-member, which runs on a control-plane node other than n: drain, then delete the Node. Where n is of the control plane and does

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,18 @@ var (
 	controlPlaneBinaries = []string{"etcdctl", "etcdutl", "kubeadm", "kubectl", "kubelet"}
 )
 
+// lastCgroupV1 is the last minor version whose kubelet runs on cgroup v1.
+const lastCgroupV1 = 36
+
+// minor of a version that is one.
+func minor(v string) int {
+	number, err := strconv.Atoi(strings.Split(v, ".")[1])
+	if err != nil {
+		return 0 // the pattern has digits there
+	}
+	return number
+}
+
 // Validate reports everything that is wrong with the cluster, joined. It wants the defaults filled in.
 func (c Cluster) Validate() error {
 	var errs []error
@@ -40,8 +53,8 @@ func (c Cluster) Validate() error {
 	if !version.MatchString(c.Version) {
 		bad("version %q is not one of Kubernetes; write it like v1.36.3", c.Version)
 	}
-	if c.Runtime.CgroupV1 && version.MatchString(c.Version) && !strings.HasPrefix(c.Version, "v1.36.") {
-		bad("version %s has no kubelet for cgroup v1; take v1.36, or hosts with cgroup v2", c.Version)
+	if c.Runtime.CgroupV1 && version.MatchString(c.Version) && minor(c.Version) > lastCgroupV1 {
+		bad("version %s has no kubelet for cgroup v1; take v1.%d, or hosts with cgroup v2", c.Version, lastCgroupV1)
 	}
 	errs = append(errs, c.Network.validate()...)
 	if len(c.ControlPlane) == 0 {
@@ -61,6 +74,9 @@ func (c Cluster) Validate() error {
 	}
 	if c.DrainTimeout < 10*time.Second || c.DrainTimeout > time.Hour || c.DrainTimeout%time.Second != 0 {
 		bad("drain timeout %s is not of whole seconds between 10s and 1h; leave it 0 for %s", c.DrainTimeout, DefaultDrainTimeout)
+	}
+	if c.MaxUnavailable < 1 {
+		bad("%d workers may be missing while their version changes, and one must; leave it 0 for 1", c.MaxUnavailable)
 	}
 	if c.SecretsKey < 1 || c.SecretsKey > 999 {
 		bad("generation %d of the key of Secrets is outside 1–999; leave it 0 for the first", c.SecretsKey)

@@ -44,6 +44,8 @@ type Report struct {
 	Bill *Bill
 	// Wiped are nodes that are installed anew, Drained those whose pods have to move, Restarted the control-plane nodes whose Kubernetes is touched.
 	Wiped, Drained, Restarted []string
+	// Unreachable is a version of Kubernetes that the hosts will refuse, and why; mostly "".
+	Unreachable string
 	// Rolled are workloads whose pods are replaced.
 	Rolled []string
 	// Removed are deletions and replacements, nodes that leave summed up.

@@ -243,17 +243,6 @@ func versions(step preview.Step) (before, after []string) {
 	return only(old, fresh), only(fresh, old)
 }
 
-// raised is the change of Kubernetes' version that some node's text tells; "" for none.
-func (f *fleet) raised() string {
-	for _, node := range f.nodes() {
-		before, after := versions(f.steps[node]["kubernetes"])
-		if len(before) > 0 && len(after) > 0 {
-			return "Kubernetes " + strings.Join(before, ", ") + " → " + strings.Join(after, ", ")
-		}
-	}
-	return ""
-}
-
 // deltas says which peers a mesh gains and loses.
 func (f *fleet) deltas() (learn, forget []string) {
 	for _, node := range f.nodes() {

@@ -129,6 +129,9 @@ func (r Report) alarms(b *strings.Builder) {
 		}
 		alarms = append(alarms, ifOne(len(names), "The server of ", "The servers of ")+listed(names, 6)+ifOne(len(names), " is", " are")+" given up for good.")
 	}
+	if r.Unreachable != "" {
+		alarms = append(alarms, r.Unreachable+".")
+	}
 	if r.Bill != nil && r.Bill.Limit > 0 && r.Bill.After > r.Bill.Limit {
 		alarms = append(alarms, fmt.Sprintf("%s EUR a month are more than the budget of %s EUR.", r.Bill.After, r.Bill.Limit))
 	}

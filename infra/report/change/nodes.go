@@ -33,7 +33,7 @@ func (f *fleet) tell(r *Report) {
 				r.GivenUp = append(r.GivenUp, server(step, node))
 			}
 		}
-		if f.drains(node) {
+		if f.drains(node) || f.drainsOnce(node) {
 			r.Drained = append(r.Drained, node)
 		}
 		if _, _, wiped := f.wiped(node); wiped {
@@ -59,6 +59,7 @@ func (f *fleet) tell(r *Report) {
 			}
 		}
 	}
+	r.Unreachable = f.unreachable()
 	// Those about few nodes first: what is special is above what is everyone's.
 	slices.SortStableFunc(common, func(a, b told) int { return len(a.nodes) - len(b.nodes) })
 	learn, forget := f.deltas()
@@ -200,11 +201,14 @@ func (f *fleet) about(node, role string, step preview.Step) []fact {
 		case preview.Create:
 			return []fact{{"enters the cluster as a " + f.what(node), "enter the cluster"}}
 		case preview.Update:
+			if r, found := raiseOf(step); found {
+				return []fact{f.turn(r)}
+			}
 			return []fact{{"gets its labels and taints anew", "get their labels and taints anew"}}
 		}
 	case "kubernetes":
 		if step.Op == preview.Update {
-			return f.kubernetesFacts(node)
+			return f.kubernetesFacts(node, step)
 		}
 	case "base":
 		if step.Op == preview.Update {
@@ -234,18 +238,6 @@ func (f *fleet) about(node, role string, step preview.Step) []fact {
 	default:
 		return []fact{{"has its " + part + " changed: " + brief(step.Changes()), "have their " + part + " changed: " + brief(step.Changes())}}
 	}
-}
-
-// kubernetesFacts are about the configuration of a kubelet and, on the control plane, of what else runs there.
-func (f *fleet) kubernetesFacts(node string) []fact {
-	if f.drains(node) {
-		return nil
-	}
-	text := f.raised()
-	if text == "" {
-		text = "another configuration of Kubernetes; each service of it restarts only when its own part has changed"
-	}
-	return []fact{{"gets " + text, "get " + text}}
 }
 
 func serverFacts(step preview.Step) []fact {

@@ -45,10 +45,15 @@ etcd_newest() {
 }
 
 # etcd_under_lock FUNCTION: one member of etcd at a time. A host that dies with the lock loses it when its lease ends, after a minute.
-etcd_under_lock() {
-  timeout -k 10 1800 etcdctl --endpoints=https://127.0.0.1:2379 --dial-timeout=3s --cacert="$cluster_pki/etcd/ca.crt" \
+etcd_under_lock() { etcd_locked 1800 https://127.0.0.1:2379 "$@"; }
+
+# etcd_locked SECONDS ENDPOINTS FUNCTION: the same lock. Who restarts this host's member while he holds it names the others as well, where the lease is renewed meanwhile.
+etcd_locked() {
+  local seconds=$1 endpoints=$2
+  shift 2
+  timeout -k 10 "$seconds" etcdctl --endpoints="$endpoints" --dial-timeout=3s --cacert="$cluster_pki/etcd/ca.crt" \
     --cert="$cluster_pki/etcd/healthcheck-client.crt" --key="$cluster_pki/etcd/healthcheck-client.key" \
-    lock havre/care --ttl=60 -- /usr/local/lib/havre/run lib.sh cluster.sh control-plane.sh etcd.sh hardening.sh kubernetes.sh kubeadm.sh "$@"
+    lock havre/care --ttl=60 -- /usr/local/lib/havre/run lib.sh cluster.sh control-plane.sh etcd.sh hardening.sh kubernetes.sh kubeadm.sh upgrade.sh "$@"
 }
 
 # etcd_round: what the timer runs. Whatever is wrong is the unit's failure, and a condition of the Node, where the cluster's own tools see it.

@@ -137,15 +137,21 @@ control_plane_patches() {
   done
 }
 
-# control_plane_apply: bring changed flags and files to a control plane that runs, one host at a time.
+# control_plane_apply: bring changed flags, files and versions to a control plane that runs, one host at a time.
 control_plane_apply() {
-  local sum
+  local sum node endpoints=''
   [[ -e $cluster_state/member ]] || return 0
   sum=$(cat /etc/havre/cluster/init.json /etc/havre/cluster/patches/* | sha256sum)
-  [[ $(cat "$cluster_state/applied" 2>/dev/null) != "$sum" ]] || return 0
+  if ! upgrade_pending && [[ $(cat "$cluster_state/applied" 2>/dev/null) == "$sum" ]]; then return 0; fi
   # Before the lock: whoever holds it may wait for a cluster whose keys all have.
   [[ -s $keys_file ]] || cluster_until 60 keys_fetch || havre_fail "$NODE: the keys of Secrets cannot be read from the cluster"
-  etcd_under_lock control_plane_render || havre_fail "$NODE: changed settings of the control plane could not be brought in; see above, and run again"
+  if upgrade_pending; then
+    # Before the lock as well, because others wait for it. The time is that of all nodes before this one.
+    for node in $CONTROL_PLANE_NODES; do endpoints+=${endpoints:+,}https://${node#*=}:2379; done
+    etcd_locked 10800 "$endpoints" upgrade_control_plane || havre_fail "$NODE: is not upgraded to $VERSION; see above, and run again"
+  else
+    etcd_under_lock control_plane_render || havre_fail "$NODE: changed settings of the control plane could not be brought in; see above, and run again"
+  fi
   printf '%s\n' "$sum" >"$cluster_state/applied"
 }
 

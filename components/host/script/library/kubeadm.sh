@@ -295,6 +295,7 @@ kubernetes_kubeadm() {
   install -d "$folder/patches"
   kubernetes_join_config | havre_file "$folder/join.json" 0644
   kubernetes_discovery_config | havre_file "$folder/discovery.json" 0644
+  upgrade_config | havre_file "$folder/upgrade.json" 0644
   [[ $CONTROL_PLANE == yes ]] || return 0
   kubernetes_init_config | havre_file "$folder/init.json" 0644
   kubernetes_init_config @KEY@ | havre_file "$folder/upload.json" 0644

@@ -1,18 +1,22 @@
 # havre: what a host needs to become a node: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. <node>-kubernetes calls it. Edit
-# components/host/script/library/kubernetes.sh instead. It is read after cluster.sh.
+# components/host/script/library/kubernetes.sh instead. It is read after cluster.sh, and upgrade.sh after it.
 # shellcheck shell=bash disable=SC2153,SC2154
 #
 # Each file's text is a function of its own, and made of nothing but the node's environment (kubeadm.NodeEnvironment): what a test can run without a host.
 # JSON is YAML, so every Kubernetes tool reads it.
 
 # kubernetes_prepare BINARY...: the node's environment on standard input, each binary as name=sha256=URL. On a node that is in the cluster it brings changes in; each
-# service is restarted only when something of its own has changed.
+# service is restarted only when something of its own has changed. Another version is upgrade.sh's: a control-plane node is through with it when this ends, a worker is ready for it.
 kubernetes_prepare() {
+  local environment
+  environment=$(cat)
   havre_packages containerd containernetworking-plugins haproxy iproute2 nftables openssl restic runc
-  havre_file "$cluster_environment" 0644
-  cluster_read
+  # What is refused is not written down.
+  eval "$environment"
   cluster_lock kubernetes
-  kubernetes_version
+  upgrade_allowed
+  havre_file "$cluster_environment" 0644 <<<"$environment"
+  cluster_read
   kubernetes_kernel
   kubernetes_binaries "$@"
   kubernetes_containerd
@@ -20,43 +24,16 @@ kubernetes_prepare() {
   kubernetes_api_proxy
   kubernetes_kubelet
   kubernetes_kubeadm
-}
-
-# kubernetes_minor VERSION: the minor of v1.MINOR.PATCH.
-kubernetes_minor() {
-  local minor=${1#v1.}
-  echo "${minor%%.*}"
-}
-
-# kubernetes_version: on a node that is in the cluster, refuse a version that its kubelet must not take: one of an older minor, one that leaves a minor out, and one that an
-# API server does not have yet (https://kubernetes.io/releases/version-skew-policy/). Every node's preparation runs at once, so without it all kubelets would be ahead of the
-# control plane together. A host that is no member takes what it is given: there kubeadm looks.
-kubernetes_version() {
-  local runs serves node skipped
-  [[ -e $cluster_state/member ]] || return 0
-  runs=$(kubelet --version)
-  runs=${runs##* }
-  skipped=$(($(kubernetes_minor "$VERSION") - $(kubernetes_minor "$runs")))
-  ((skipped != 0)) || return 0
-  ((skipped > 0)) ||
-    havre_fail "$NODE: runs Kubernetes $runs, and $VERSION is wanted: a minor version is never taken back; set Cluster.KubernetesVersion to one of v1.$(kubernetes_minor "$runs"). Nothing was changed here"
-  ((skipped == 1)) ||
-    havre_fail "$NODE: runs Kubernetes $runs, and $VERSION is wanted: one minor version at a time; set Cluster.KubernetesVersion to one of v1.$(($(kubernetes_minor "$runs") + 1)) first. Nothing was changed here"
-  for node in $CONTROL_PLANE_NODES; do
-    serves=$(timeout 20 kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --server="https://${node#*=}:$API_PORT" --request-timeout=10s get --raw /version | sed -nE 's/.*"gitVersion": *"([^"]+)".*/\1/p') || serves=''
-    [[ -n $serves ]] || havre_fail "$NODE: the API server of ${node%%=*} does not say its version, and $VERSION waits for all of them; mend it and run again. Nothing was changed here"
-    (($(kubernetes_minor "$serves") >= $(kubernetes_minor "$VERSION"))) ||
-      havre_fail "$NODE: Kubernetes $VERSION is wanted, and the API server of ${node%%=*} runs $serves: no kubelet is newer than an API server; upgrade the control plane first (docs/runbooks/upgrade.md). Nothing was changed here"
-  done
+  upgrade_await
 }
 
 # kubernetes_remove: take it back. Packages and downloads stay: they do no harm, and the host mostly goes with them.
 kubernetes_remove() {
   local units=/etc/systemd/system
-  systemctl -q disable --now kubelet.service havre-api-proxy.service havre-approve.timer havre-cni.service havre-etcd.timer 2>/dev/null || true
+  systemctl -q disable --now kubelet.service havre-api-proxy.service havre-approve.timer havre-cni.service havre-etcd.timer havre-upgrade.service 2>/dev/null || true
   nft delete table ip havre-cni 2>/dev/null || true
   rm -rf /etc/havre/cluster /run/havre
-  rm -f /etc/cni/net.d/10-havre.conflist "$units"/kubelet.service "$units"/havre-{api-proxy,approve,cni,etcd}.service "$units"/havre-{approve,etcd}.timer
+  rm -f /etc/cni/net.d/10-havre.conflist "$units"/kubelet.service "$units"/havre-{api-proxy,approve,cni,etcd,upgrade}.service "$units"/havre-{approve,etcd}.timer
   systemctl daemon-reload
 }
 
@@ -133,12 +110,15 @@ kubernetes_kernel() {
 }
 
 kubernetes_binaries() {
-  local binary name sum
+  local binary name sum path
   for binary in "$@"; do
     name=${binary%%=*}
     binary=${binary#*=}
     sum=${binary%%=*}
-    havre_fetch "${binary#*=}" "$sum" "/usr/local/bin/$name" 0755
+    path=/usr/local/bin/$name
+    [[ $name != kubelet ]] || path=$(upgrade_kubelet_path)
+    havre_fetch "${binary#*=}" "$sum" "$path" 0755
+    [[ $path == "/usr/local/bin/$name" ]] || upgrade_kubelet_says "$path"
   done
 }
 
