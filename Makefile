@@ -68,8 +68,8 @@ bench: bin/havre build ## where the time goes, and how previews grow, as tables;
 load: bin/havre ## what readers meet in a burst and in a rolling update, on the running sandbox; figures in build/load.json
 	@$(GO) run ./infra/cmd/bench --load
 
-drills: bin/havre ## brings the sandbox up and breaks it on purpose under steady traffic, every way there is; figures in build/drills.json (root)
-	@bin/havre up
+drills: bin/havre ## brings a sandbox up with the Kubernetes before ours, upgrades it and breaks it on purpose under steady traffic; figures in build/drills.json (root)
+	@bin/havre up --previous
 	@bin/havre drill all
 
 clean: down ## removes bin/ and build/; the cache stays

@@ -83,9 +83,10 @@ func (b Bound) broken(r Record) []string {
 	return why
 }
 
-// All are the drills in the order in which `havre drill all` runs them: first what harms least.
+// All are the drills in the order in which `havre drill all` runs them: first what harms least. The upgrade is before all others, for it begins with an older cluster than any
+// run of Pulumi leaves.
 func All() []Drill {
-	return []Drill{loseWorker(), loseSite(), fillDisk(), restoreEtcd(), rotateKeys(), replaceControlPlane(), loseControlPlane(), rebootEverything()}
+	return []Drill{upgrade(), loseWorker(), loseSite(), fillDisk(), restoreEtcd(), rotateKeys(), replaceControlPlane(), loseControlPlane(), rebootEverything()}
 }
 
 // Named finds drills by their names, each once, in the order given.

@@ -30,7 +30,7 @@ func TestNamed(t *testing.T) {
 		names []string
 		want  string
 	}{
-		"unknown": {[]string{"lose-money"}, `drill "lose-money": there is none of that name; wanted one of lose-worker, lose-site, fill-disk, restore-etcd, rotate-keys, replace-control-plane, lose-control-plane, reboot-everything`},
+		"unknown": {[]string{"lose-money"}, `drill "lose-money": there is none of that name; wanted one of upgrade, lose-worker, lose-site, fill-disk, restore-etcd, rotate-keys, replace-control-plane, lose-control-plane, reboot-everything`},
 		"twice":   {[]string{"lose-site", "lose-site"}, `drill "lose-site": is given twice`},
 	} {
 		if _, err := Named(c.names); err == nil || err.Error() != c.want {

@@ -253,6 +253,46 @@ func TestPodNetwork(t *testing.T) {
 	}
 }
 
+// TestOlderKubernetes: a sandbox's cluster may begin with an older version; real hosts take what is described.
+func TestOlderKubernetes(t *testing.T) {
+	with := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "settings.json")
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), `"kubernetesVersion":""`, `"kubernetesVersion":"1.35.4"`, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	stack, file := described(t, "local"), with(overlay(t))
+	e := engine(t, stack)
+	if err := e.Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, stack, file) }); err != nil {
+		t.Fatal(err)
+	}
+	older := 0
+	for _, r := range e.Registrations() {
+		if strings.Contains(r.Clear(), "v1.35.4") {
+			older++
+		}
+		if strings.Contains(r.Clear(), "VERSION=v"+stack.Cluster.KubernetesVersion) {
+			t.Errorf("%s has the description's version", r.Name)
+		}
+	}
+	// Each node's preparation, and each worker's place in the cluster.
+	if older != 7 {
+		t.Errorf("%d resources name the older version, wanted 7", older)
+	}
+
+	real, file := described(t, "prod"), with(overlay(t))
+	err := engine(t, real).Run(hosttest.Unknown, func(ctx *pulumi.Context) error { return Deploy(ctx, real, file) })
+	want := "HAVRE_SETTINGS: Kubernetes 1.35.4 is for a sandbox, and stack prod has real hosts; change Cluster.KubernetesVersion in stacks/production.go"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
 // TestMeshAddress: one value's way. A node's mesh address is where the design says, and nowhere else in clear.
 func TestMeshAddress(t *testing.T) {
 	stack, file := described(t, "prod"), overlay(t)

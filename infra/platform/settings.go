@@ -42,6 +42,8 @@ type Settings struct {
 	// PodNetwork is what a sandbox was started with, instead of the description's; "" leaves that. Nothing but a sandbox's file may say it: a network is for a
 	// cluster's life, so on real hosts it is a line that somebody reviews.
 	PodNetwork stacks.PodNetwork `json:"podNetwork"`
+	// KubernetesVersion is what a sandbox's cluster begins with, instead of the description's; "" leaves that. Nothing but a sandbox's file may say it.
+	KubernetesVersion string `json:"kubernetesVersion"`
 }
 
 // Artifact is one pinned binary.
@@ -58,8 +60,8 @@ func (s Settings) URL(name string) string { return s.ArtifactMirror + s.Artifact
 // OverlayVariable names the file that a sandbox writes its settings to. It is read as JSON, whose keys are those of Pulumi.yaml.
 const OverlayVariable = "HAVRE_SETTINGS"
 
-// loadSettings reads the stack's configuration and lays over it what the sandbox has made, then checks everything at once. The pod network that a sandbox was started
-// with goes into the stack.
+// loadSettings reads the stack's configuration and lays over it what the sandbox has made, then checks everything at once. The pod network and the version that a sandbox was
+// started with go into the stack.
 func loadSettings(ctx *pulumi.Context, overlay string, stack *stacks.Stack) (Settings, error) {
 	settings, err := readSettings(ctx, overlay)
 	errs := []error{err}
@@ -69,6 +71,13 @@ func loadSettings(ctx *pulumi.Context, overlay string, stack *stacks.Stack) (Set
 		stack.Pods.Network = settings.PodNetwork
 	default:
 		errs = append(errs, fmt.Errorf("%s: pod network %s is for a sandbox, and stack %s has real hosts; change Pods.Network in stacks/production.go", OverlayVariable, settings.PodNetwork, stack.Name))
+	}
+	switch {
+	case settings.KubernetesVersion == "":
+	case stack.Sandbox:
+		stack.Cluster.KubernetesVersion = settings.KubernetesVersion
+	default:
+		errs = append(errs, fmt.Errorf("%s: Kubernetes %s is for a sandbox, and stack %s has real hosts; change Cluster.KubernetesVersion in stacks/production.go", OverlayVariable, settings.KubernetesVersion, stack.Name))
 	}
 	return settings, errors.Join(append(errs, settings.check(ctx.Stack(), wanted(*stack)))...)
 }

@@ -84,6 +84,11 @@ func (w Workspace) Local() string { return w.Path("build", "local") }
 // Settings is the file in which the sandbox hands the program what it made: keys, checksums and image digests.
 func (w Workspace) Settings() string { return w.Path("build", "local", "settings.json") }
 
+// PreviousSettings are those of a cluster that begins with the minor version of Kubernetes before ours, where the sandbox was started so.
+func (w Workspace) PreviousSettings() string {
+	return w.Path("build", "local", "settings-previous.json")
+}
+
 // Kubeconfig is the file through which kubectl reaches stack local's cluster.
 func (w Workspace) Kubeconfig() string { return w.Path("build", "local", "kubeconfig") }
 

@@ -72,7 +72,7 @@ func command() *cobra.Command {
 }
 
 func up() *cobra.Command {
-	var cilium bool
+	var wanted bringup.Wanted
 	command := &cobra.Command{
 		Use: "up", Short: "From nothing to a served picture: tools, sandbox, pulumi up on stack local, proof", Args: cobra.NoArgs,
 		Long: "Builds what is missing, starts the sandbox, runs pulumi up on stack local, and fetches a picture through the edge.\nIt may be run again at any time; the last line is a picture's URL.",
@@ -81,10 +81,11 @@ func up() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return bringup.Up(command.Context(), ws, cilium, command.OutOrStdout())
+			return bringup.Up(command.Context(), ws, wanted, command.OutOrStdout())
 		},
 	}
-	command.Flags().BoolVar(&cilium, "cilium", false, "with Cilium as the pod network, as production has it, instead of the plain bridge")
+	command.Flags().BoolVar(&wanted.Cilium, "cilium", false, "with Cilium as the pod network, as production has it, instead of the plain bridge")
+	command.Flags().BoolVar(&wanted.Previous, "previous", false, "with the minor version of Kubernetes before ours, from which the drill upgrade begins; builds it once")
 	return command
 }
 

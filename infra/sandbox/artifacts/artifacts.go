@@ -33,6 +33,13 @@ const (
 	CiliumVersion = "v1.19.4"
 )
 
+// What the minor version of Kubernetes before ours is tagged with, and what its kubeadm asks for. Its etcd is ours, under another tag.
+const (
+	PreviousKubernetes = "v1.35.4"
+	PreviousEtcd       = "3.6.6-0"
+	PreviousPause      = "3.10.1"
+)
+
 // Inputs are the files that everything is made of.
 type Inputs struct {
 	// Tools are paths of static binaries by tool name.
@@ -43,6 +50,8 @@ type Inputs struct {
 	Tree string
 	// Cilium is given where the sandbox is to have it as its pod network.
 	Cilium *Cilium
+	// Previous are paths of static binaries of the minor version of Kubernetes before ours, by the names of PreviousTools, where the sandbox is to begin with it; nil where it is not.
+	Previous map[string]string
 }
 
 // hostBinaries are what a host fetches from the mirror.
@@ -52,6 +61,18 @@ var hostBinaries = []string{"kubeadm", "kubelet", "kubectl", "etcdctl", "etcdutl
 var imageTools = []string{
 	"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd", "etcdctl", "etcdutl", "coredns", "metrics-server", "caddy",
 }
+
+// previousBinaries are what a host fetches of the version before, previousImages what images are made of.
+var (
+	previousBinaries = []string{"kubeadm", "kubelet"}
+	previousImages   = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+)
+
+// PreviousTools are the tools that Inputs.Previous must hold, by the names that they have in our own version.
+var PreviousTools = slices.Concat(previousBinaries, previousImages)
+
+// Previous is the name of an artifact of the version before.
+func Previous(name string) string { return name + "-previous" }
 
 // Needed names the tools that Inputs must hold, sorted.
 func Needed() []string {
@@ -70,6 +91,11 @@ func (in Inputs) check() error {
 	}
 	for _, name := range needed {
 		binaries[name] = in.Tools[name]
+	}
+	if in.Previous != nil {
+		for _, name := range PreviousTools {
+			binaries[Previous(name)] = in.Previous[name]
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(binaries)) {
 		if binaries[name] == "" {
@@ -104,6 +130,12 @@ func (in Inputs) images() ([]Image, error) {
 		tool("kube-apiserver", Kubernetes), tool("kube-controller-manager", Kubernetes), tool("kube-scheduler", Kubernetes), proxy,
 		tool("etcd", Etcd, "etcdctl", "etcdutl"), tool("coredns", CoreDNS), tool("metrics-server", MetricsServer),
 		caddy, renderer, binaryImage("pause", Pause, map[string]string{"pause": in.Pause}),
+	}
+	if in.Previous != nil {
+		for _, name := range previousImages {
+			images = append(images, binaryImage(name, PreviousKubernetes, map[string]string{name: in.Previous[name]}))
+		}
+		images = append(images, tool("etcd", PreviousEtcd, "etcdctl", "etcdutl"), binaryImage("pause", PreviousPause, map[string]string{"pause": in.Pause}))
 	}
 	if in.Cilium == nil {
 		return images, nil
@@ -166,20 +198,32 @@ func Build(ctx context.Context, cache string, in Inputs, progress func(string)) 
 	if err := group.Wait(); err != nil {
 		return Catalogue{}, err
 	}
+	served := map[string]string{}
 	for _, name := range hostBinaries {
-		sum, err := store.Sum(in.Tools[name])
+		served[name] = in.Tools[name]
+	}
+	if in.Previous != nil {
+		for _, name := range previousBinaries {
+			served[Previous(name)] = in.Previous[name]
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(served)) {
+		sum, err := store.Sum(served[name])
 		if err != nil {
 			return Catalogue{}, fmt.Errorf("artifact %s: %w", name, err)
 		}
-		catalogue.Artifacts[name] = Artifact{Path: "/sha256/" + sum + "/" + name, SHA256: sum, File: in.Tools[name]}
+		catalogue.Artifacts[name] = Artifact{Path: "/sha256/" + sum + "/" + name, SHA256: sum, File: served[name]}
 	}
 	return catalogue, nil
 }
 
-// References are the images by name, each by its digest: 198.51.100.1:5000/caddy@sha256:….
+// References are the images by name, each by its digest: 198.51.100.1:5000/caddy@sha256:…. Of those in several versions it is ours, which comes first.
 func (c Catalogue) References() map[string]string {
 	references := map[string]string{}
 	for _, image := range c.Images {
+		if references[image.Name] != "" {
+			continue
+		}
 		references[image.Name] = Registry.String() + "/" + image.Name + "@" + image.Digest
 	}
 	return references

@@ -86,6 +86,23 @@ func BuildCilium(ctx context.Context, ws workspace.Workspace, paths map[string]s
 	return &artifacts.Cilium{Source: source, Compiler: tree, CompilerBinary: compiler.Binary}, err
 }
 
+// BuildPrevious builds what a cluster of the minor version of Kubernetes before ours is made of, by the names that it has in ours.
+func BuildPrevious(ctx context.Context, ws workspace.Workspace, report func(string)) (map[string]string, error) {
+	var names []string
+	for _, name := range artifacts.PreviousTools {
+		names = append(names, tools.Previous(name))
+	}
+	paths, err := BuildTools(ctx, ws, names, report)
+	if err != nil {
+		return nil, err
+	}
+	previous := map[string]string{}
+	for _, name := range artifacts.PreviousTools {
+		previous[name] = paths[tools.Previous(name)]
+	}
+	return previous, nil
+}
+
 // BuildSandbox builds what the sandbox serves to its hosts: the tools by name, and the renderer and the pause container as static binaries.
 func BuildSandbox(ctx context.Context, ws workspace.Workspace, report func(string)) (paths map[string]string, renderer, pause string, err error) {
 	if paths, err = BuildTools(ctx, ws, HostTools, report); err != nil {

@@ -19,16 +19,27 @@ import (
 	"havre/infra/workspace"
 )
 
+// Wanted says in what a sandbox is to differ from the description of stack local.
+type Wanted struct {
+	// Cilium is the pod network instead of the plain bridge, as production has it.
+	Cilium bool
+	// Previous is the minor version of Kubernetes before ours. Any later run of Pulumi upgrades the cluster.
+	Previous bool
+}
+
 // Reader is whose picture `make up` fetches and checks.
 const Reader = "Ada Lovelace"
 
 // Up brings stack local up and proves that a picture is served. It may be run again at any time: what is there is left alone, and after a failure it
 // goes on where that was.
-//
-// With cilium, its pod network is Cilium's instead of the plain bridge.
-func Up(ctx context.Context, ws workspace.Workspace, cilium bool, out io.Writer) error {
+func Up(ctx context.Context, ws workspace.Workspace, wanted Wanted, out io.Writer) error {
 	steps := step.New(out, 7)
 	options := daemon.Options{Root: ws.Root, Cache: ws.Cache}
+	if wanted.Previous {
+		if _, err := os.Stat(ws.Kubeconfig()); err == nil {
+			return errors.New("the sandbox has a cluster already, and none is taken back to an older version; take it away first: make down")
+		}
+	}
 	if err := steps.Run("this machine", func(report func(string)) error {
 		options.Progress = report
 		return daemon.Preflight(ctx, options)
@@ -40,10 +51,17 @@ func Up(ctx context.Context, ws workspace.Workspace, cilium bool, out io.Writer)
 		if engine, err = BuildTools(ctx, ws, EngineTools, report); err != nil {
 			return err
 		}
-		if options.Tools, options.Renderer, options.Pause, err = BuildSandbox(ctx, ws, report); err != nil || !cilium {
+		if options.Tools, options.Renderer, options.Pause, err = BuildSandbox(ctx, ws, report); err != nil {
 			return err
 		}
-		options.Cilium, err = BuildCilium(ctx, ws, options.Tools, report)
+		if wanted.Previous {
+			if options.Previous, err = BuildPrevious(ctx, ws, report); err != nil {
+				return err
+			}
+		}
+		if wanted.Cilium {
+			options.Cilium, err = BuildCilium(ctx, ws, options.Tools, report)
+		}
 		return err
 	}); err != nil {
 		return err
@@ -62,6 +80,9 @@ func Up(ctx context.Context, ws workspace.Workspace, cilium bool, out io.Writer)
 	}
 	var edge Edge
 	pulumi := Pulumi{Workspace: ws, Env: ws.LocalEnv()}
+	if wanted.Previous {
+		pulumi.Env["HAVRE_SETTINGS"] = ws.PreviousSettings()
+	}
 	if err := steps.Run("pulumi up --stack local", func(report func(string)) error {
 		pulumi.Report = report
 		return pulumi.up(ctx)

@@ -31,6 +31,8 @@ type Options struct {
 	Renderer, Pause string
 	// Cilium is given where it is to be the pod network. A sandbox that is up keeps the network that it was started with.
 	Cilium *artifacts.Cilium
+	// Previous are paths of static binaries of the minor version of Kubernetes before ours, by the names of artifacts.PreviousTools, where a cluster is to begin with it; nil where none is.
+	Previous map[string]string
 	// Executable is the havre binary that runs `sandbox daemon`; this one where empty.
 	Executable string
 	// Progress is told what is being done, a line at a time; nil for silence.
@@ -92,7 +94,7 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	catalogue, err := artifacts.Build(ctx, o.Cache, artifacts.Inputs{Tools: o.Tools, Renderer: o.Renderer, Pause: o.Pause, Tree: tree, Cilium: o.Cilium}, o.Progress)
+	catalogue, err := artifacts.Build(ctx, o.Cache, artifacts.Inputs{Tools: o.Tools, Renderer: o.Renderer, Pause: o.Pause, Tree: tree, Cilium: o.Cilium, Previous: o.Previous}, o.Progress)
 	if err != nil {
 		return Settings{}, err
 	}
@@ -110,6 +112,11 @@ func Start(ctx context.Context, o Options) (Settings, error) {
 	settings.PodNetwork = o.podNetwork()
 	if err := host.WriteJSON(filepath.Join(folder, settingsFile), settings, 0o600); err != nil {
 		return Settings{}, err
+	}
+	if before, found := settings.previous(); found {
+		if err := host.WriteJSON(filepath.Join(folder, previousFile), before, 0o600); err != nil {
+			return Settings{}, err
+		}
 	}
 	return settings, run(ctx, folder, Job{Tree: tree, Catalogue: catalogue, Cache: o.Cache}, o)
 }
@@ -308,7 +315,7 @@ func Stop(ctx context.Context, o Options) (did bool, err error) {
 
 // removeFiles removes what a run wrote, all but its log.
 func removeFiles(folder string) (removed bool, err error) {
-	for _, name := range []string{stateFile, lockFile, jobFile, settingsFile, keyFile, bundleFile, knownFile, ovhFolder, cfFolder, objectsFile} {
+	for _, name := range []string{stateFile, lockFile, jobFile, settingsFile, previousFile, keyFile, bundleFile, knownFile, ovhFolder, cfFolder, objectsFile} {
 		path := filepath.Join(folder, name)
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			continue

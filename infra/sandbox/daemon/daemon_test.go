@@ -78,6 +78,20 @@ func TestSettingsAreWhatTheProgramReads(t *testing.T) {
 	}
 }
 
+// TestPreviousSettings: a cluster that begins with the version before has its binaries and says so; all else is the same.
+func TestPreviousSettings(t *testing.T) {
+	c := catalogue()
+	if _, found := newSettings(c, "private", "public").previous(); found {
+		t.Error("a sandbox without the version before has settings for it")
+	}
+	c.Artifacts["kubeadm-previous"] = artifacts.Artifact{Path: "/sha256/ef/kubeadm-previous", SHA256: "ef"}
+	now := newSettings(c, "private", "public")
+	before, found := now.previous()
+	if !found || before.KubernetesVersion != "1.35.4" || before.Artifacts["kubeadm"].SHA256 != "ef" || now.Artifacts["kubeadm"].SHA256 != "cd" || now.KubernetesVersion != "" {
+		t.Errorf("before %+v, now %+v", before, now)
+	}
+}
+
 func TestKeyIsKept(t *testing.T) {
 	folder := t.TempDir()
 	private, public, err := sshKey(folder)

@@ -30,6 +30,7 @@ const (
 	logFile      = "daemon.log"
 	jobFile      = "job.json"
 	settingsFile = "settings.json"
+	previousFile = "settings-previous.json"
 	keyFile      = "id_ed25519"
 	bundleFile   = "ca-bundle.pem"
 	knownFile    = "known_hosts"
@@ -83,6 +84,24 @@ type Settings struct {
 	BackupPassword  string `json:"backupPassword"`
 	// PodNetwork is what the sandbox was started with; empty for the description's own.
 	PodNetwork string `json:"podNetwork,omitempty"`
+	// KubernetesVersion is what the cluster begins with, such as 1.35.4; empty for the description's own.
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+}
+
+// previous are the settings of a cluster of the minor version of Kubernetes before ours; false where the sandbox has none.
+func (s Settings) previous() (Settings, bool) {
+	before, found := s, false
+	before.Artifacts = map[string]Artifact{}
+	for name, artifact := range s.Artifacts {
+		before.Artifacts[name] = artifact
+	}
+	for _, name := range artifacts.PreviousTools {
+		if artifact, there := s.Artifacts[artifacts.Previous(name)]; there {
+			before.Artifacts[name], found = artifact, true
+		}
+	}
+	before.KubernetesVersion = strings.TrimPrefix(artifacts.PreviousKubernetes, "v")
+	return before, found
 }
 
 // settingsImages are the images of Settings.

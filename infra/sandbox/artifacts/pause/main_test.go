@@ -3,10 +3,23 @@ package main
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+func TestVersion(t *testing.T) {
+	var out strings.Builder
+	if !version([]string{"-v"}, &out) || out.String() != "pause of havre's sandbox\n" {
+		t.Errorf("-v says %q", out.String())
+	}
+	for _, args := range [][]string{nil, {"-x"}, {"-v", "-v"}} {
+		if version(args, &out) {
+			t.Errorf("%v ends it", args)
+		}
+	}
+}
 
 func TestHoldReapsAndEnds(t *testing.T) {
 	children := make([]int, 2)
