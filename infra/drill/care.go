@@ -37,8 +37,7 @@ func restoreEtcd() Drill {
 			if err := r.write(ctx, kept); err != nil {
 				return err
 			}
-			// Without the note of the last one, a backup is due.
-			if err := r.controlPlane(ctx, "rm -f /var/lib/havre/cluster/*-backup; "+round); err != nil {
+			if _, err := r.on(ctx, r.plan.ControlPlane[0].Name, "/usr/local/lib/havre/run lib.sh cluster.sh control-plane.sh etcd.sh etcd_back_up_now"); err != nil {
 				return err
 			}
 			r.step("a backup of etcd is in the bucket")

@@ -87,7 +87,7 @@ func TestTableAndFigures(t *testing.T) {
 			Drill: "lose-worker", What: "a worker loses its power", Began: time.Date(2026, 11, 21, 16, 31, 7, 0, time.UTC), Ended: time.Date(2026, 11, 21, 16, 34, 0, 0, time.UTC),
 			Bound: "at most 1 % of the requests fail", Passed: true, Steps: []Step{{After: 8.0004, Did: "power of gra-worker-1 is cut"}},
 			Readers: Readers{Rate: 50, Requests: 8650, Failed: 12, LongestGap: 1.25, P50: 0.012, P99: 1.1, Failures: []Failure{{Got: "502 Bad Gateway", Count: 12, First: 9.1, Last: 10.25}}},
-			API:     API{Writes: 170, LongestGap: 2.2}, Machine: Machine{Processors: 2, LoadBefore: 1.5, LoadAfter: 3.25, BusyPercent: 61.5}, ServiceBack: 10.1, Recovery: 112, Where: Where{Stack: "local", Kubernetes: "v1.36.3", Commit: "0123456789ab"},
+			API:     API{Writes: 170, LongestGap: 2.2}, Machine: Machine{Processors: 2, LoadBefore: 1.5, LoadAfter: 3.25, BusyPercent: 61.5, WorkerShares: 4}, ServiceBack: 10.1, Recovery: 112, Where: Where{Stack: "local", Kubernetes: "v1.36.3", Commit: "0123456789ab"},
 		},
 		{Drill: "reboot-everything", Why: []string{"the platform is whole: not within 12m0s: node gra-worker-1 is not ready"}, Readers: Readers{Requests: 100}},
 	}

@@ -39,6 +39,7 @@ func (r *Runner) Run(ctx context.Context, drills []Drill) error {
 	if err != nil {
 		return err
 	}
+	defer favourReaders()()
 	var figures []Figure
 	var failed []string
 	var broken error
@@ -177,6 +178,14 @@ func (r *Runner) one(ctx context.Context, s *sandbox, d Drill) (record Record, u
 		return record, nil
 	}
 	run.readers = ask
+	if err := s.weigh(workerShares, s.members()...); err != nil {
+		record.Why = []string{err.Error()}
+		return record, nil
+	}
+	defer func() {
+		// A host that is gone for good has no shares to give back.
+		_ = s.weigh(1, s.members()...)
+	}()
 	write := &writer{api: s.api}
 	asking, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -255,9 +264,9 @@ func (s *sandbox) where(ctx context.Context) Where {
 	return w
 }
 
-// quietly shows of Pulumi's lines those that say what changed.
+// quietly shows of Pulumi's lines those that say what went wrong. A pod that a disruption budget holds for a moment has not.
 func (r *Run) quietly(line string) {
-	if strings.Contains(line, "error") || strings.Contains(line, "warning") {
+	if (strings.Contains(line, "error") || strings.Contains(line, "warning")) && !strings.Contains(line, "will retry after") {
 		fmt.Fprintf(r.out, "               %s\n", strings.TrimSpace(line))
 	}
 }

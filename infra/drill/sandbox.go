@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -103,7 +104,16 @@ func (s *sandbox) cut(ctx context.Context, nodes ...string) error {
 }
 
 func (s *sandbox) power(ctx context.Context, nodes ...string) error {
-	return s.each(nodes, func(service string) error { _, err := s.machines.Start(ctx, service); return err })
+	err := s.each(nodes, func(service string) error { _, err := s.machines.Start(ctx, service); return err })
+	return errors.Join(err, s.weigh(workerShares, nodes...))
+}
+
+// weigh gives the workers among the nodes so many shares of the machine's processors.
+func (s *sandbox) weigh(shares int, nodes ...string) error {
+	workers := slices.DeleteFunc(slices.Clone(nodes), func(name string) bool {
+		return !slices.ContainsFunc(s.plan.Workers, func(n stacks.PlannedNode) bool { return n.Name == name })
+	})
+	return s.each(workers, func(service string) error { return s.machines.Weigh(service, shares) })
 }
 
 // reach pulls all cables of machines, or plugs them in.

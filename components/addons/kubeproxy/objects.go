@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	namespace   = "kube-system"
-	app         = "kube-proxy"
+	namespace = "kube-system"
+	app       = "kube-proxy"
+	// configName is not the one of kubeadm's own kube-proxy, whose upgrades would read it as theirs.
+	configName  = "kube-proxy-config"
 	configDir   = "/var/lib/kube-proxy"
 	accountDir  = "/var/run/secrets/kubernetes.io/serviceaccount"
 	healthPort  = 10256
@@ -94,7 +96,7 @@ func roleBinding() *rbacv1.ClusterRoleBindingArgs {
 
 func config(args Args) *corev1.ConfigMapArgs {
 	return &corev1.ConfigMapArgs{
-		Metadata: meta(app),
+		Metadata: meta(configName),
 		Data:     pulumi.StringMap{"config.json": pulumi.String(Config(args)), "kubeconfig.json": pulumi.String(Kubeconfig(args))},
 	}
 }
@@ -154,7 +156,7 @@ func daemonSet(args Args) *appsv1.DaemonSetArgs {
 						}},
 					}},
 					Volumes: corev1.VolumeArray{corev1.VolumeArgs{
-						Name: pulumi.String("config"), ConfigMap: &corev1.ConfigMapVolumeSourceArgs{Name: pulumi.String(app)},
+						Name: pulumi.String("config"), ConfigMap: &corev1.ConfigMapVolumeSourceArgs{Name: pulumi.String(configName)},
 					}},
 				},
 			},

@@ -3,14 +3,11 @@ package kubeadm_test
 import (
 	"strings"
 	"testing"
-
-	"havre/components/host/script"
 )
 
 // absent is a control-plane node that answers for the cluster: kubectl says what the cases of its body say, and the writes are kept.
 func absent(t *testing.T, body string) *fakeHost {
 	h := newHost(t, controlPlane())
-	h.library += script.LibraryFile("absence.sh")
 	h.write("etc/kubernetes/admin.conf", "x")
 	h.write("etc/kubernetes/pki/etcd/healthcheck-client.key", "x")
 	h.stub("kubectl", `case "$*" in

@@ -25,13 +25,13 @@ func PrepareFiles(controlPlane bool) []string {
 	files := append(Files(controlPlane), "kubernetes.sh", "kubeadm.sh", "upgrade.sh")
 	if controlPlane {
 		// What the API server reads; see components/cluster/policy.
-		files = append(files, "admission.json", "audit.json", "authentication.json")
+		files = append(files, "absence.sh", "admission.json", "audit.json", "authentication.json")
 	}
 	return files
 }
 
 // MemberFiles are those of Admit and Retire.
-func MemberFiles() []string { return append(Files(true), "upgrade.sh") }
+func MemberFiles() []string { return append(Files(true), "absence.sh", "upgrade.sh") }
 
 // Prepare is the script of <node>-kubernetes: runtime, binaries, CNI, API proxy and configuration, up to the point where kubeadm can run. On a node that is
 // in the cluster it brings changes in; each service is restarted only when something of its own has changed. To another version it brings a control-plane node, one

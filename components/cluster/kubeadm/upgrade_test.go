@@ -101,6 +101,10 @@ func TestUpgradeConfiguration(t *testing.T) {
 	}
 }
 
+// members is an etcdctl that knows this host's member.
+const members = `[[ $* != *"member list"* ]] || echo "1, started, rbx-cp-1, https://10.80.0.1:2380, https://10.80.0.1:2379, false"
+`
+
 // upgraded makes a control-plane node of v1.35.4 whose kubeadm does what the real one does to the manifests, and an API that knows the node's version by the kubelet's.
 func upgraded(t *testing.T) *fakeHost {
 	h := newHost(t, controlPlane())
@@ -124,9 +128,11 @@ fi`)
 *"annotate namespace"*) printf '%s' "${*: -1}" | cut -d= -f2 >`+h.dir+`/havre-kubernetes ;;
 *nodeInfo.kubeletVersion*Ready*) printf '%s True' "$(bash `+h.dir+`/usr/bin/kubelet | cut -d' ' -f2)" ;;
 *"get pods"*) printf 'True\nTrue\n' ;;
+*"get node "*go-template*) for word in "$@"; do [[ ! -e `+h.dir+`/away/$word ]] || cat `+h.dir+`/away/"$word"; done ;;
 *"get secret etcd-backup"*) echo '{"repository":"s3/b/x","password":"p","accessKey":"a","secretKey":"s","region":"r","everySeconds":3600,"keepHourly":1,"keepDaily":1}' | base64 -w0 ;;
 esac`)
 	h.stub("restic", `[[ $* != *snapshots* ]] || echo '[{"time":"2026-01-01T00:00:00Z"}]'`)
+	h.stub("etcdctl", members)
 	h.stub("curl", "")
 	h.stub("pgrep", "echo 1")
 	h.stub("systemctl", "")
@@ -156,7 +162,7 @@ func (h *fakeHost) acts() string {
 }
 
 func TestControlPlaneNodeIsUpgraded(t *testing.T) {
-	const drained = "kubectl annotate node rbx-cp-1 --overwrite havre/away=pods\nkubectl drain rbx-cp-1 --ignore-daemonsets --delete-emptydir-data --force --skip-wait-for-delete-timeout=60 --timeout=300s\n"
+	const drained = "kubectl annotate node rbx-cp-1 havre/away=pods\nkubectl drain rbx-cp-1 --ignore-daemonsets --delete-emptydir-data --force --skip-wait-for-delete-timeout=60 --timeout=300s\n"
 	const kubelet = "systemctl try-restart kubelet.service\nkubeadm init phase control-plane all --config /etc/havre/cluster/init.json\nkubectl uncordon rbx-cp-1\nkubectl annotate node rbx-cp-1 havre/away-"
 	for name, c := range map[string]struct {
 		cluster string
@@ -239,16 +245,17 @@ func TestControlPlaneUpgradeStops(t *testing.T) {
 			"rbx-cp-1: the API server of rbx-cp-1 runs v1.34.1, and API servers are at most one minor version apart, so its upgrade to v1.36.3 does not begin; mend it and run again. Nothing was changed here", ""},
 		"one that is not ready": {func(h *fakeHost) { h.stub("curl", "exit 22") },
 			"rbx-cp-1: not every API server is ready, so its upgrade to v1.36.3 does not begin; mend it and run again. Nothing was changed here", ""},
-		"a sick member of etcd": {func(h *fakeHost) { h.stub("etcdctl", `[[ $* != *health* ]]`) },
+		"a sick member of etcd": {func(h *fakeHost) { h.stub("etcdctl", members+`[[ $* != *"endpoint health"* ]]`) },
 			"rbx-cp-1: not every member of etcd is healthy (etcdctl endpoint health --cluster), so its upgrade to v1.36.3 does not begin; mend it and run again. Nothing was changed here", ""},
 		"a reboot": {func(h *fakeHost) {
 			h.stub("kubectl", `case "$*" in *version*) printf '"gitVersion": "v1.35.4",' ;; *"get lease havre-absence"*) printf 'ada on a laptop' ;; esac`)
 		},
 			"rbx-cp-1: ada on a laptop takes nodes away (Lease kube-system/havre-absence), so its upgrade to v1.36.3 does not begin; mend it and run again. Nothing was changed here", ""},
-		"no backup": {func(h *fakeHost) { h.stub("restic", `[[ $* != *backup* ]]`) }, "", "snapshot save"},
+		"another was left half-way": {func(h *fakeHost) { h.write("away/gra-cp-1", "pods") }, "", ""},
+		"no backup":                 {func(h *fakeHost) { h.stub("restic", `[[ $* != *backup* ]]`) }, "", "snapshot save"},
 		"kubeadm": {func(h *fakeHost) { h.write("fails", ""); h.write("havre-kubernetes", "v1.36.3") },
-			"rbx-cp-1: kubeadm upgrade node to v1.36.3 failed; see above, and /var/log/pods there. It stays drained, and no other node is touched; mend it and run again",
-			"kubectl annotate node rbx-cp-1 --overwrite havre/away=pods\nkubectl drain rbx-cp-1 --ignore-daemonsets --delete-emptydir-data --force --skip-wait-for-delete-timeout=60 --timeout=300s\nkubeadm upgrade node --config /etc/havre/cluster/upgrade.json"},
+			"rbx-cp-1: kubeadm upgrade node to v1.36.3 failed; see above, and /var/log/pods there. It stays drained, and no other node is upgraded before it; mend it and run again",
+			"kubectl annotate node rbx-cp-1 havre/away=pods\nkubectl drain rbx-cp-1 --ignore-daemonsets --delete-emptydir-data --force --skip-wait-for-delete-timeout=60 --timeout=300s\nkubeadm upgrade node --config /etc/havre/cluster/upgrade.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := upgraded(t)
@@ -260,6 +267,45 @@ func TestControlPlaneUpgradeStops(t *testing.T) {
 			want(t, "acts", h.acts(), c.acts)
 			if strings.Contains(h.read("etc/kubernetes/manifests/kube-apiserver.yaml"), "v1.36.3") {
 				t.Error("its API server was changed")
+			}
+		})
+	}
+}
+
+// Who has the lock before one that was left half-way gives it back, and goes on after it; where it does not come, nothing begins.
+func TestControlPlaneNodeLeftHalfWayComesFirst(t *testing.T) {
+	const left = "havre: rbx-cp-1: gra-cp-1 was left half-way, and comes first\n"
+	// etcd's lock, and the other node, which is through when the lock was asked for so many times.
+	const others = `
+etcd_locked() {
+  local asked
+  echo x >>DIR/asked
+  asked=$(wc -l <DIR/asked)
+  ((asked < COMES)) || rm -f DIR/away/gra-cp-1
+  (set -e; "$3")
+}
+`
+	for name, c := range map[string]struct {
+		comes int
+		said  string
+		code  int
+		acts  bool
+	}{
+		"it comes": {3, left, 0, true},
+		"it does not": {99, left + "havre: rbx-cp-1: its upgrade to v1.36.3 does not begin: gra-cp-1 was left half-way, and is not brought to its end; " +
+			"see what its own step says, mend it and run again. Nothing was changed here\n", 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := upgraded(t)
+			h.write("havre-kubernetes", "v1.36.3")
+			h.write("away/gra-cp-1", "pods")
+			h.library += strings.NewReplacer("DIR", h.dir, "COMES", fmt.Sprint(c.comes)).Replace(others)
+			result, _ := h.run("upgrade_turn https://10.80.0.1:2379", "")
+			if result.Code != c.code || !strings.HasPrefix(result.Stderr, c.said) {
+				t.Errorf("exit %d with\n%s\nwant %d with\n%s", result.Code, result.Stderr, c.code, c.said)
+			}
+			if acts := h.acts(); (acts != "") != c.acts {
+				t.Errorf("acts:\n%s", acts)
 			}
 		})
 	}

@@ -21,7 +21,9 @@ say() { cat "$node/$1" 2>/dev/null || true; }
 case "$*" in
 *"get --raw /version"*) printf '{\n  "gitVersion": "%s",\n}\n' "$(cat DIR/serves)" ;;
 *"get lease"*) cat DIR/lease 2>/dev/null || true ;;
-*"get pods"*go-template*) say edge ;;
+*"get pods"*go-template*) [[ ! -e $node/edge ]] || echo "caddy-x True" ;;
+*"get node "*go-template*) say away ;;
+*"get node "*unschedulable*) say closed ;;
 *"get pods"*) echo True ;;
 *nodeInfo.kubeletVersion*Ready*) printf '%s %s' "$(say version)" "$(say ready)" ;;
 *nodeInfo.kubeletVersion*) say version ;;

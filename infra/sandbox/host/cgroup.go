@@ -88,6 +88,30 @@ func makeCgroup(dir string) error {
 	return nil
 }
 
+// cgroupShares are the files that say how much of the processors a cgroup has, with what they hold from the start: of the first hierarchies, and of the unified one (cgroups(7)).
+var cgroupShares = map[string]int{"cpu.shares": 1024, "cpu.weight": 100}
+
+// weighCgroups gives a host so many times what its cgroups have from the start.
+func weighCgroups(dirs []string, shares int) error {
+	weighed := false
+	for _, dir := range dirs {
+		for name, one := range cgroupShares {
+			path := filepath.Join(dir, name)
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err := os.WriteFile(path, []byte(strconv.Itoa(shares*one)), 0o644); err != nil {
+				return fmt.Errorf("shares of the processors: %w", err)
+			}
+			weighed = true
+		}
+	}
+	if !weighed {
+		return fmt.Errorf("shares of the processors: none of %s has cpu.shares or cpu.weight", strings.Join(dirs, ", "))
+	}
+	return nil
+}
+
 // cgroupFolders lists dir and what is below it, the deepest first.
 func cgroupFolders(dir string) []string {
 	var folders []string

@@ -132,6 +132,19 @@ func (m *Manager) Reach(ctx context.Context, service string, plugged bool) error
 	return nil
 }
 
+// Weigh sets how many shares of the machine's processors a running host has beside the other hosts, each of which begins with one. It does not hold over a restart of the host.
+func (m *Manager) Weigh(service string, shares int) error {
+	record, unlock, err := m.find(service)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := weighCgroups(record.Cgroups, shares); err != nil {
+		return fmt.Errorf("host %s: %w", service, err)
+	}
+	return nil
+}
+
 // Cut is a power cut as the others see it: the cables first, or the kernel would end the host's connections for it, which no dead machine does.
 func (m *Manager) Cut(ctx context.Context, service string) error {
 	return errors.Join(m.Reach(ctx, service, false), m.Stop(service))

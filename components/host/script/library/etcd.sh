@@ -53,7 +53,7 @@ etcd_locked() {
   shift 2
   timeout -k 10 "$seconds" etcdctl --endpoints="$endpoints" --dial-timeout=3s --cacert="$cluster_pki/etcd/ca.crt" \
     --cert="$cluster_pki/etcd/healthcheck-client.crt" --key="$cluster_pki/etcd/healthcheck-client.key" \
-    lock havre/care --ttl=60 -- /usr/local/lib/havre/run lib.sh cluster.sh control-plane.sh etcd.sh hardening.sh kubernetes.sh kubeadm.sh upgrade.sh "$@"
+    lock havre/care --ttl=60 -- /usr/local/lib/havre/run lib.sh cluster.sh control-plane.sh etcd.sh hardening.sh kubernetes.sh kubeadm.sh absence.sh upgrade.sh "$@"
 }
 
 # etcd_round: what the timer runs. Whatever is wrong is the unit's failure, and a condition of the Node, where the cluster's own tools see it.
@@ -135,6 +135,13 @@ etcd_back_up() {
   rm -rf "$etcd_backup_folder"
   date +%s >"$cluster_state/etcd-backup"
   etcd_restic forget --tag etcd --group-by tags --keep-hourly "$etcd_hourly" --keep-daily "$etcd_daily" --prune >/dev/null
+}
+
+# etcd_back_up_now: the same, whatever the age of the newest one.
+etcd_back_up_now() {
+  etcd_settings || havre_fail "$NODE: a backup of etcd is wanted, and the cluster does not know where to; run pulumi up with the version as it was, which tells it"
+  etcd_every=0
+  etcd_back_up
 }
 
 # etcd_ship_audit: this host's audit log. The files are in every backup until they are rotated away, so one a day is enough to keep all of it.

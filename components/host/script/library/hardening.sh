@@ -148,7 +148,7 @@ control_plane_apply() {
   if upgrade_pending; then
     # Before the lock as well, because others wait for it. The time is that of all nodes before this one.
     for node in $CONTROL_PLANE_NODES; do endpoints+=${endpoints:+,}https://${node#*=}:2379; done
-    etcd_locked 10800 "$endpoints" upgrade_control_plane || havre_fail "$NODE: is not upgraded to $VERSION; see above, and run again"
+    upgrade_turn "$endpoints" || havre_fail "$NODE: is not upgraded to $VERSION; see above, and run again"
   else
     etcd_under_lock control_plane_render || havre_fail "$NODE: changed settings of the control plane could not be brought in; see above, and run again"
   fi

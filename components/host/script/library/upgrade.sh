@@ -1,16 +1,15 @@
 # havre: another version of Kubernetes on nodes that are in a cluster. Edit components/host/script/library/upgrade.sh instead. It is read after control-plane.sh and
-# kubernetes.sh, where those are read.
+# kubernetes.sh, where those are read, and after absence.sh on a control-plane node.
 # shellcheck shell=bash disable=SC2153,SC2154
 #
 # kubeadm and kubectl are replaced at once, everywhere: nothing runs with them. A member's kubelet is not: its next binary lies beside it until the node's turn. Control-plane nodes
 # take turns under the lock in etcd, each doing its own work in kubernetes_prepare. Then workers do, so many at a time as may be missing: a control-plane node, which may drain, moves readers and
 # pods away (upgrade_admit), and the worker itself, which has the binary, changes its kubelet when its Node says so (havre-upgrade.service). No credential of the control plane leaves it.
 #
-# How far it has come is what the nodes run, and what their Nodes say: havre/away (what the node had, to be given back; the same note as of any planned absence), havre/kubelet (the version that its kubelet is told to take), havre/trouble (why it
-# has not), and on the namespace kube-system havre/kubernetes (the version that kubeadm has upgraded the cluster's own objects to). So whatever was killed is gone on with by the next run.
+# How far it has come is what the nodes run, and what their Nodes say: havre/away (what the node had, to be given back; the same note as of any planned absence), havre/kubelet (the version
+# that its kubelet is told to take), havre/trouble (why it has not), and on the namespace kube-system havre/kubernetes (the version that kubeadm has upgraded the cluster's own objects to). So
+# whatever was killed is gone on with by the next run.
 
-upgrade_edge='node-role.kubernetes.io/edge'
-upgrade_lease=havre-absence
 upgrade_manifests=$cluster_state/manifests
 
 # upgrade_minor VERSION: the minor of v1.MINOR.PATCH.
@@ -175,21 +174,37 @@ upgrade_keep_manifests() {
 # upgrade_etcd: this node's member and all others are healthy.
 upgrade_etcd() { cluster_etcd https://127.0.0.1:2379 endpoint health --cluster; }
 
-# upgrade_hindered: who takes nodes away for another reason (havre reboot); nothing where nobody does.
-upgrade_hindered() { cluster_kube -n kube-system get lease "$upgrade_lease" --ignore-not-found -o 'jsonpath={.spec.holderIdentity}'; }
+# upgrade_turn ENDPOINTS: upgrade_control_plane, once the lock in etcd is had at these members. One that an earlier run has left half-way comes first: who has the lock before it gives it back and asks
+# again, so long as a run takes at most to come to all nodes.
+upgrade_turn() {
+  local round status
+  for round in {1..24}; do
+    status=0
+    etcd_locked 10800 "$1" upgrade_control_plane || status=$?
+    ((status == upgrade_another_first)) || return "$status"
+    ((round > 1)) || havre_log "$NODE: $(upgrade_left) was left half-way, and comes first"
+    sleep 5
+  done
+  havre_fail "$NODE: its upgrade to $VERSION does not begin: $(upgrade_left) was left half-way, and is not brought to its end; see what its own step says, mend it and run again. Nothing was changed here"
+}
 
-# upgrade_backup: etcd as it is now, in the bucket, whatever the age of the last backup.
-upgrade_backup() {
-  etcd_settings || havre_fail "$NODE: an upgrade begins with a backup of etcd, and the cluster does not know where to; run pulumi up with the version as it was, which tells it"
-  # shellcheck disable=SC2034 # etcd_due reads it
-  etcd_every=0
-  etcd_back_up
-  havre_log "$NODE: etcd is backed up"
+# upgrade_another_first: the status with which the lock is given back.
+upgrade_another_first=75
+
+# upgrade_left: another control-plane node that is away.
+upgrade_left() {
+  local node name had
+  for node in $CONTROL_PLANE_NODES; do
+    name=${node%%=*}
+    [[ $name != "$NODE" ]] || continue
+    had=$(absence_had "$name") || return 1
+    [[ -z $had ]] || { echo "$name"; return 0; }
+  done
 }
 
 # upgrade_control_plane: this control-plane node, under the lock in etcd, whose keeper it is until the node serves. Whichever comes first upgrades what is the cluster's own as well.
 upgrade_control_plane() {
-  local verb=node trouble
+  local verb=node trouble left
   local refused="so its upgrade to $VERSION does not begin; mend it and run again. Nothing was changed here"
   upgrade_pending || return 0
   upgrade_keep_manifests
@@ -197,27 +212,32 @@ upgrade_control_plane() {
   [[ -z $trouble ]] || havre_fail "$NODE: $trouble, and API servers are at most one minor version apart, $refused"
   cluster_until 120 control_plane_ready || havre_fail "$NODE: not every API server is ready, $refused"
   cluster_until 60 upgrade_etcd || havre_fail "$NODE: not every member of etcd is healthy (etcdctl endpoint health --cluster), $refused"
-  trouble=$(upgrade_hindered)
-  [[ -z $trouble ]] || havre_fail "$NODE: $trouble takes nodes away (Lease kube-system/$upgrade_lease), $refused"
+  trouble=$(absence_holder)
+  [[ -z $trouble ]] || havre_fail "$NODE: $trouble takes nodes away (Lease kube-system/$absence_lease), $refused"
+  left=$(upgrade_left)
+  [[ -z $left ]] || return "$upgrade_another_first"
   [[ $(cluster_kube get namespace kube-system -o 'jsonpath={.metadata.annotations.havre/kubernetes}') == "$VERSION" ]] || verb=apply
-  [[ $verb == node ]] || upgrade_backup
-  cluster_kube annotate node "$NODE" --overwrite havre/away=pods >/dev/null
+  if [[ $verb == apply ]]; then
+    etcd_back_up_now
+    havre_log "$NODE: etcd is backed up"
+  fi
+  absence_remember "$NODE"
   cluster_drain "$NODE" 300
   havre_log "$NODE: drained; kubeadm upgrade $verb to $VERSION"
   if [[ $verb == apply ]]; then
     cluster_run 1500 kubeadm upgrade apply "$VERSION" --yes --config /etc/havre/cluster/upgrade.json
   else
     cluster_run 1500 kubeadm upgrade node --config /etc/havre/cluster/upgrade.json
-  fi || havre_fail "$NODE: kubeadm upgrade $verb to $VERSION failed; see above, and /var/log/pods there. It stays drained, and no other node is touched; mend it and run again"
-  cluster_until 300 cluster_ready || havre_fail "$NODE: its API server is not ready 300 s after kubeadm upgrade; see /var/log/pods there. No other node is touched; mend it and run again"
+  fi || havre_fail "$NODE: kubeadm upgrade $verb to $VERSION failed; see above, and /var/log/pods there. It stays drained, and no other node is upgraded before it; mend it and run again"
+  cluster_until 300 cluster_ready || havre_fail "$NODE: its API server is not ready 300 s after kubeadm upgrade; see /var/log/pods there. No other node is upgraded before it; mend it and run again"
   [[ $verb == node ]] || cluster_kube annotate namespace kube-system --overwrite "havre/kubernetes=$VERSION" >/dev/null
   upgrade_swap
   upgrade_settle "$NODE"
   # What the same run has changed beside the version.
   control_plane_render
   cluster_until 180 upgrade_etcd || havre_fail "$NODE: serves $VERSION, but not every member of etcd is healthy after 180 s (etcdctl endpoint health --cluster); mend it and run again"
-  cluster_kube uncordon "$NODE" >/dev/null
-  cluster_kube annotate node "$NODE" havre/away- >/dev/null
+  absence_give_back "$NODE" "$(absence_had "$NODE")"
+  cluster_kube annotate node "$NODE" "$absence_note-" >/dev/null
   # Among kubeadm's own copies is one of all that etcd holds.
   rm -rf "$upgrade_manifests" /etc/kubernetes/tmp
   havre_log "$NODE: serves $VERSION"
@@ -291,7 +311,7 @@ upgrade_word() { cluster_kube get node "$1" -o "jsonpath={.metadata.annotations.
 upgrade_runs() { cluster_kube get node "$1" -o 'jsonpath={.status.nodeInfo.kubeletVersion}'; }
 
 # upgrade_due NODE: its kubelet is of another version, or it was not given back.
-upgrade_due() { [[ $(upgrade_runs "$1") != "$VERSION" || -n $(upgrade_word "$1" away) ]]; }
+upgrade_due() { [[ $(upgrade_runs "$1") != "$VERSION" || -n $(absence_had "$1") ]]; }
 
 # upgrade_workers: name|closed|havre/away|ready of each worker.
 upgrade_workers() {
@@ -302,29 +322,25 @@ upgrade_workers() {
 # upgrade_begin NODE PLACES SECONDS: note on the node what it had, once so few of the others are missing that it may be missing too. One at a time asks; what he waits for is
 # bounded, and he tells that he waits, so that he ends with a run that is not there any more. Workers that a run has left half-way, and that nobody is at work on, he finishes: else none could begin.
 upgrade_begin() {
-  local node=$1 places=$2 fd name closed words ready missing count busy left back trouble round=0
-  [[ -z $(upgrade_word "$node" away) ]] || return 0
+  local node=$1 places=$2 fd name closed words ready missing count busy left trouble round=0
+  [[ -z $(absence_had "$node") ]] || return 0
   exec {fd}>/run/lock/havre-upgrade
   until flock -w 60 "$fd"; do havre_log "$node: waits for its turn; $places at a time"; done
-  while [[ -z $(upgrade_word "$node" away) ]]; do
-    trouble=$(upgrade_hindered)
-    [[ -z $trouble ]] || havre_fail "$node: its upgrade to $VERSION does not begin: $trouble takes nodes away (Lease kube-system/$upgrade_lease); run again when that has ended. Nothing was changed on $node"
+  while [[ -z $(absence_had "$node") ]]; do
+    trouble=$(absence_holder)
+    [[ -z $trouble ]] || havre_fail "$node: its upgrade to $VERSION does not begin: $trouble takes nodes away (Lease kube-system/$absence_lease); run again when that has ended. Nothing was changed on $node"
     trouble=$(upgrade_skew 0)
     [[ -z $trouble ]] || havre_fail "$node: Kubernetes $VERSION is wanted, and $trouble: no kubelet is newer than an API server; mend it and run again. Nothing was changed on $node"
-    missing='' count=0 busy=no left='' back=''
+    missing='' count=0 busy=no left=''
     while IFS='|' read -r name closed words ready; do
-      if [[ $name == "$node" ]]; then
-        [[ $closed != true ]] || back=cordoned
-      elif [[ $closed == true || -n $words || $ready != True ]]; then
-        missing+="${missing:+, }$name" count=$((count + 1))
-        if [[ -n $words ]]; then
-          if flock -n "/run/lock/havre-member-$name" true; then left=$name; else busy=yes; fi
-        fi
+      [[ $name != "$node" && ($closed == true || -n $words || $ready != True) ]] || continue
+      missing+="${missing:+, }$name" count=$((count + 1))
+      if [[ -n $words ]]; then
+        if flock -n "/run/lock/havre-member-$name" true; then left=$name; else busy=yes; fi
       fi
     done < <(upgrade_workers)
     if ((count < places)); then
-      [[ -z $(cluster_kube get nodes -l "$upgrade_edge" --field-selector "metadata.name=$node" -o name) ]] || back=edge${back:+,$back}
-      cluster_kube annotate node "$node" --overwrite "havre/away=${back:-pods}" >/dev/null
+      absence_remember "$node"
     elif [[ -n $left ]]; then
       havre_log "$left: was left half-way; goes on with it first"
       # Its lock goes with the subshell.
@@ -343,13 +359,6 @@ upgrade_begin() {
   done
 }
 
-# upgrade_entrances NODE: a letter for each pod there that readers enter by.
-upgrade_entrances() {
-  cluster_kube get pods -A --field-selector "spec.nodeName=$1" -o "go-template={{range .items}}{{range \$k, \$v := .spec.nodeSelector}}{{if eq \$k \"$upgrade_edge\"}}x{{end}}{{end}}{{end}}"
-}
-
-upgrade_no_entrance() { local there; there=$(upgrade_entrances "$1") && [[ -z $there ]]; }
-
 # upgrade_changed NODE: its kubelet is of the wanted version, or has said why not.
 upgrade_changed() { [[ $(upgrade_runs "$1") == "$VERSION" || -n $(upgrade_word "$1" trouble) ]]; }
 
@@ -358,11 +367,10 @@ upgrade_worker() {
   local node=$1 seconds=$3 runs back trouble
   # The turn of the next to ask comes when the subshell ends.
   (upgrade_begin "$node" "$2" "$seconds") </dev/null
-  back=$(upgrade_word "$node" away) runs=$(upgrade_runs "$node")
+  back=$(absence_had "$node") runs=$(upgrade_runs "$node")
   if [[ $(upgrade_minor "$runs") != "$(upgrade_minor "$VERSION")" ]]; then
     if [[ $back == *edge* ]]; then
-      cluster_kube label node "$node" "$upgrade_edge-" >/dev/null
-      cluster_until 120 upgrade_no_entrance "$node" || havre_fail "$node: its edge pods do not end within 120 s; see 'kubectl get pods -A --field-selector spec.nodeName=$node', and run again"
+      absence_readers_leave "$node"
       havre_log "$node: readers enter elsewhere"
     fi
     cluster_drain "$node" "$seconds"
@@ -378,11 +386,7 @@ upgrade_worker() {
     havre_log "$node: its kubelet changed from $runs to $VERSION"
   fi
   upgrade_settle "$node"
-  [[ $back == *cordoned* ]] || cluster_kube uncordon "$node" >/dev/null
-  if [[ $back == *edge* ]]; then
-    cluster_kube label node "$node" --overwrite "$upgrade_edge=" >/dev/null
-    upgrade_settle "$node"
-  fi
-  cluster_kube annotate node "$node" havre/away- havre/kubelet- havre/trouble- >/dev/null
+  absence_give_back "$node" "$back"
+  cluster_kube annotate node "$node" "$absence_note-" havre/kubelet- havre/trouble- >/dev/null
   havre_log "$node: runs $VERSION, and takes what it took before"
 }
