@@ -128,18 +128,27 @@ func buildMachine(
 		// What answers is the rescue system, and what the host's own commands would do to it is lost with the next boot.
 		Held: planned.Rescue,
 	}.Shared()
-	args := host.Args{Connection: connection, Base: script.Base{
-		Hostname: planned.Hostname, WithoutContainers: !planned.InCluster(), ExtraPackages: packages(planned),
-		Firewall: hostFirewall(plan.Stack, planned),
-	}}
+	args := host.Args{Connection: connection, Base: Base(plan.Stack, planned)}
 	if planned.Vrack {
-		args.Base.Private, args.PrivateMAC = &script.Private{Address: planned.PrivateInterface}, node.PrivateMAC
+		args.PrivateMAC = node.PrivateMAC
 	}
 	made, err := host.New(ctx, planned.Name, args, pulumi.DependsOn(node.Resources()))
 	if err != nil {
 		return machine{}, err
 	}
 	return machine{PlannedNode: planned, node: node, connection: connection, base: made}, nil
+}
+
+// Base is a node's base set-up as its line describes it. What only its server knows is missing: the MAC of the interface on the private network.
+func Base(stack stacks.Stack, planned stacks.PlannedNode) script.Base {
+	base := script.Base{
+		Hostname: planned.Hostname, WithoutContainers: !planned.InCluster(), ExtraPackages: packages(planned),
+		Firewall: hostFirewall(stack, planned),
+	}
+	if planned.Vrack {
+		base.Private = &script.Private{Address: planned.PrivateInterface}
+	}
+	return base
 }
 
 // offer is what the node's line agreed to.

@@ -12,6 +12,21 @@ import (
 
 // buildMesh joins all hosts, those outside Kubernetes and retired ones too, in one mesh.
 func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet []machine) (*wireguard.Mesh, error) {
+	args := Mesh(plan, settings)
+	for _, m := range fleet {
+		peer := Peer(plan.Stack.Mesh, m.PlannedNode)
+		peer.Public, peer.Connection, peer.DependsOn, peer.Server = m.node.Address, m.connection, m.base.Resources(), m.node.Resources()[0]
+		args.Hosts = append(args.Hosts, peer)
+	}
+	mesh, err := wireguard.New(ctx, "mesh", args)
+	if err != nil {
+		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
+	}
+	return mesh, nil
+}
+
+// Mesh is the mesh of a plan, with its operators and without its hosts.
+func Mesh(plan stacks.Plan, settings Settings) wireguard.Args {
 	args := wireguard.Args{
 		Network: plan.Stack.Mesh.CIDR,
 		Pods:    plan.Stack.Pods.CIDR,
@@ -22,28 +37,22 @@ func buildMesh(ctx *pulumi.Context, plan stacks.Plan, settings Settings, fleet [
 	if plan.Stack.Runtime.UserspaceWireGuard {
 		args.Userspace = &conf.Userspace{URL: settings.URL("wireguard-go"), SHA256: settings.Artifacts["wireguard-go"].SHA256}
 	}
-	for _, m := range fleet {
-		args.Hosts = append(args.Hosts, wireguard.Host{
-			Name:       m.Name,
-			Mesh:       m.Mesh,
-			Pods:       m.PodCIDR,
-			Private:    m.Private,
-			Keys:       keysOf(m.Node, plan.Stack.Mesh),
-			Public:     m.node.Address,
-			Connection: m.connection,
-			DependsOn:  m.base.Resources(),
-			Server:     m.node.Resources()[0],
-			Rendezvous: m.Has(stacks.RoleControlPlane) && !m.Retired && !m.Rescue,
-		})
-	}
 	for _, o := range plan.Operators {
 		args.Operators = append(args.Operators, conf.Host{Name: o.Name, Mesh: o.Mesh, PublicKey: o.PublicKey})
 	}
-	mesh, err := wireguard.New(ctx, "mesh", args)
-	if err != nil {
-		return nil, fmt.Errorf("stack %s: %w", plan.Stack.Name, err)
+	return args
+}
+
+// Peer is a host of a mesh as its line describes it: without its public address and the way to it.
+func Peer(mesh stacks.Mesh, planned stacks.PlannedNode) wireguard.Host {
+	return wireguard.Host{
+		Name:       planned.Name,
+		Mesh:       planned.Mesh,
+		Pods:       planned.PodCIDR,
+		Private:    planned.Private,
+		Keys:       keysOf(planned.Node, mesh),
+		Rendezvous: planned.Has(stacks.RoleControlPlane) && !planned.Retired && !planned.Rescue,
 	}
-	return mesh, nil
 }
 
 // keysOf are the generations of a node's key.
