@@ -1,5 +1,5 @@
-// Package bench measures the platform: where the time of the last `make up` went, and how previews and states grow with the number of hosts. The one thing a
-// reader would get wrong: it judges nothing. It prints what it measured beside what that is compared with, and nothing fails because a machine is slow.
+// Package bench measures the platform: where the time of the last `make up` went, what its pod network saves, and how previews and
+// states grow with the number of hosts. The one thing a reader would get wrong: it judges nothing. It prints what it measured beside what that is compared with, and nothing fails because a machine is slow.
 //
 // Growth is compared with a floor: the same engine, in the same run of the bench, with as many components and as many resources as the platform, each of which
 // is trivial. Trivial is `command:local:Command` with `create: "true"`: a resource with one input of four bytes, served by one of the plugins that serves most
@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"havre/infra/workspace"
@@ -44,6 +45,8 @@ type Options struct {
 	Production bool
 	// Profiles is a folder for CPU profiles of one more preview of each, after those that count; empty for none. Read them with go tool pprof.
 	Profiles string
+	// Only are names of Parts; all of them when empty.
+	Only []string
 	// Load measures a burst and a rolling update on the running sandbox instead of everything else. LoadScale divides a campaign's rates.
 	Load      bool
 	LoadScale int
@@ -64,12 +67,8 @@ type Bench struct {
 // keep the rest from being measured; the error joins what went wrong.
 func (b *Bench) Run(ctx context.Context) error {
 	var errs []error
-	parts := []func(context.Context) error{b.bringUp, b.readers, b.production, b.growth}
-	if b.Options.Load {
-		parts = []func(context.Context) error{b.load}
-	}
-	for _, part := range parts {
-		err := part(ctx)
+	for _, part := range b.parts() {
+		err := part.measure(ctx)
 		if err != nil {
 			fmt.Fprintf(b.Out, "\nnot measured: %v\n", err)
 			errs = append(errs, err)
@@ -79,6 +78,35 @@ func (b *Bench) Run(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(errs, b.save())...)
+}
+
+// part is what is measured together, and printed as one or two tables.
+type part struct {
+	name    string
+	measure func(context.Context) error
+}
+
+// Parts are the names of what can be measured, in order.
+func Parts() []string {
+	var names []string
+	for _, part := range (&Bench{}).parts() {
+		names = append(names, part.name)
+	}
+	return names
+}
+
+// parts are those that the options ask for.
+func (b *Bench) parts() []part {
+	if b.Options.Load {
+		return []part{{"load", b.load}}
+	}
+	all := []part{
+		{"bring-up", b.bringUp}, {"readers", b.readers}, {"overlay", b.overlay}, {"production", b.production}, {"growth", b.growth},
+	}
+	if len(b.Options.Only) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(p part) bool { return !slices.Contains(b.Options.Only, p.name) })
 }
 
 func (b *Bench) figure(name string, value float64, unit, comparedWith string) {
