@@ -62,7 +62,7 @@ cilium: machine build ## stack local with production's pod network: pictures, fu
 faults: build ## every fault at every call of an order's life, and pulumi killed at random: nothing bought twice, nothing lost
 	@$(GO) run ./infra/cmd/faults
 
-bench: bin/havre build ## where the time goes, and how previews grow, as tables; figures in build/bench.json
+bench: bin/havre build ## where the time goes, this program beside Ansible, how previews grow, as tables; figures in build/bench.json (root for most)
 	@$(GO) run ./infra/cmd/bench
 
 load: bin/havre ## what readers meet in a burst and in a rolling update, on the running sandbox; figures in build/load.json

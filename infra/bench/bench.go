@@ -1,4 +1,4 @@
-// Package bench measures the platform: where the time of the last `make up` went, what its pod network saves, and how previews and
+// Package bench measures the platform: where the time of the last `make up` went, what it does beside Ansible, what its pod network saves, and how previews and
 // states grow with the number of hosts. The one thing a reader would get wrong: it judges nothing. It prints what it measured beside what that is compared with, and nothing fails because a machine is slow.
 //
 // Growth is compared with a floor: the same engine, in the same run of the bench, with as many components and as many resources as the platform, each of which
@@ -101,7 +101,7 @@ func (b *Bench) parts() []part {
 		return []part{{"load", b.load}}
 	}
 	all := []part{
-		{"bring-up", b.bringUp}, {"readers", b.readers}, {"overlay", b.overlay}, {"production", b.production}, {"growth", b.growth},
+		{"bring-up", b.bringUp}, {"readers", b.readers}, {"ansible", b.bootstrap}, {"overlay", b.overlay}, {"production", b.production}, {"growth", b.growth},
 	}
 	if len(b.Options.Only) == 0 {
 		return all

@@ -21,6 +21,8 @@ const (
 	Platform = "platform"
 	Hosts    = "hosts"
 	Floor    = "floor"
+	// Bootstrap is hosts up to their mesh, on real hosts; see package bootstrap.
+	Bootstrap = "bootstrap"
 	// Kind is a floor of the same kind.
 	Kind = "kind"
 )
@@ -59,9 +61,8 @@ var kinds = []kind{
 
 // growth measures previews and states at all sizes.
 func (b *Bench) growth(ctx context.Context) error {
-	program := b.Workspace.Path("build", "bench", "program")
-	b.Progress("building the program")
-	if err := tools.BuildOwn(ctx, b.Workspace.Root, "./infra/cmd/benchprogram", program); err != nil {
+	program, err := b.program(ctx)
+	if err != nil {
 		return err
 	}
 	var errs []error
@@ -71,6 +72,13 @@ func (b *Bench) growth(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// program builds what Pulumi runs.
+func (b *Bench) program(ctx context.Context) (string, error) {
+	path := b.Workspace.Path("build", "bench", "program")
+	b.Progress("building the program")
+	return path, tools.BuildOwn(ctx, b.Workspace.Root, "./infra/cmd/benchprogram", path)
 }
 
 // grow measures one kind at all sizes.

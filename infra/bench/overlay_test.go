@@ -40,10 +40,10 @@ func TestParts(t *testing.T) {
 		}
 		return names
 	}
-	if got := names(Options{}); !slices.Equal(got, Parts()) || len(got) != 5 {
+	if got := names(Options{}); !slices.Equal(got, Parts()) || len(got) != 6 {
 		t.Errorf("all parts are %v", got)
 	}
-	if got := names(Options{Only: []string{"production", "overlay"}}); !slices.Equal(got, []string{"overlay", "production"}) {
+	if got := names(Options{Only: []string{"overlay", "ansible"}}); !slices.Equal(got, []string{"ansible", "overlay"}) {
 		t.Errorf("two parts are %v", got)
 	}
 	if got := names(Options{Load: true, Only: []string{"growth"}}); !slices.Equal(got, []string{"load"}) {

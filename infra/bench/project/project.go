@@ -217,19 +217,28 @@ func (p *Project) simulate(ctx context.Context, options Options) (workspace.Simu
 	return workspace.Simulators{OVH: "http://" + plain.Addr().String() + "/1.0", Cloudflare: secure.Addr().String(), Folder: p.Folder}, nil
 }
 
+// Key makes an administrator's key: the private file and its line of authorized_keys.
+func Key() (private, public string, err error) {
+	half, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", "", fmt.Errorf("project: %w", err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "operators")
+	if err != nil {
+		return "", "", fmt.Errorf("project: %w", err)
+	}
+	line, err := ssh.NewPublicKey(half)
+	if err != nil {
+		return "", "", fmt.Errorf("project: %w", err)
+	}
+	return string(pem.EncodeToMemory(block)), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(line))), nil
+}
+
 // Settings is what a stack's configuration would hold, in the form in which a sandbox hands it over. The key opens fake hosts only.
 func Settings() (string, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+	private, public, err := Key()
 	if err != nil {
-		return "", fmt.Errorf("project: %w", err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "operators")
-	if err != nil {
-		return "", fmt.Errorf("project: %w", err)
-	}
-	line, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return "", fmt.Errorf("project: %w", err)
+		return "", err
 	}
 	digest := strings.Repeat("ab", 32)
 	artifacts, images := map[string]any{}, map[string]string{}
@@ -240,7 +249,7 @@ func Settings() (string, error) {
 		images[name] = "198.51.100.1:5000/" + name + "@sha256:" + digest
 	}
 	text, err := json.Marshal(map[string]any{
-		"sshPrivateKey": string(pem.EncodeToMemory(block)), "sshPublicKey": strings.TrimSpace(string(ssh.MarshalAuthorizedKey(line))),
+		"sshPrivateKey": private, "sshPublicKey": public,
 		"edgeStorageAccessKey": "bench", "edgeStorageSecretKey": "bench",
 		"backupAccessKey": "bench", "backupSecretKey": "bench", "backupPassword": "bench-bench-bench-bench",
 		"artifactMirror": "http://198.51.100.1:8080", "artifacts": artifacts, "imageRegistry": "198.51.100.1:5000", "images": images,

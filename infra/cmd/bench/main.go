@@ -41,7 +41,7 @@ func command() *cobra.Command {
 		Use: "bench", Short: "Where the time goes, and how previews and states grow", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		Long: `Prints where the time of the last make up went, then how long previews take and how large states are for fleets of several sizes, beside a floor: as many
 trivial resources in the same engine, and what readers meet in a burst: measured on the sandbox where it is up, which takes ten minutes, else as make load
-measured it last. It holds routed pods against pods in a VXLAN. The figures are
+measured it last. It brings hosts of the sandbox up with this program and with Ansible, in turns, and holds routed pods against pods in a VXLAN. The figures are
 written to build/bench.json. Hosts, and states of fleets, for fake hosts on port 22 of loopback addresses, need root.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if runs < 1 || len(sizes) == 0 {

@@ -16,6 +16,7 @@ import (
 
 	"havre/components/host"
 	"havre/infra/bench"
+	"havre/infra/bench/bootstrap"
 	"havre/infra/bench/fleet"
 	"havre/infra/platform"
 )
@@ -49,12 +50,22 @@ func program(ctx *pulumi.Context) error {
 			deploy = platform.DeployHosts
 		}
 		return deploy(ctx, stack, os.Getenv(platform.OverlayVariable))
+	case bench.Bootstrap:
+		told, err := bootstrap.Load()
+		if err != nil {
+			return err
+		}
+		key, err := privateKey()
+		if err != nil {
+			return err
+		}
+		return bootstrap.Deploy(ctx, told, key)
 	case bench.Floor:
 		return floor(ctx)
 	case bench.Kind:
 		return kind(ctx)
 	default:
-		return fmt.Errorf("%s is %q; wanted %s, %s, %s or %s: run make bench", bench.WhatVariable, what, bench.Platform, bench.Hosts, bench.Floor, bench.Kind)
+		return fmt.Errorf("%s is %q; wanted %s, %s, %s, %s or %s: run make bench", bench.WhatVariable, what, bench.Platform, bench.Hosts, bench.Bootstrap, bench.Floor, bench.Kind)
 	}
 }
 
@@ -116,13 +127,9 @@ func kind(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w; run make bench", bench.AddressVariable, err)
 	}
-	text, err := os.ReadFile(os.Getenv(platform.OverlayVariable))
+	key, err := privateKey()
 	if err != nil {
-		return fmt.Errorf("%s: %w; run make bench", platform.OverlayVariable, err)
-	}
-	var keys struct{ SSHPrivateKey string }
-	if err := json.Unmarshal(text, &keys); err != nil {
-		return fmt.Errorf("%s: %w; run make bench", platform.OverlayVariable, err)
+		return err
 	}
 	parents := make([]pulumi.ResourceOption, components)
 	for i := range components {
@@ -142,7 +149,7 @@ func kind(ctx *pulumi.Context) error {
 	after := func(i int, value string) pulumi.StringOutput {
 		return locals[i%len(locals)].Stdout.ApplyT(func(string) string { return value }).(pulumi.StringOutput)
 	}
-	private := pulumi.ToSecret(pulumi.String(host.PrivateKey(keys.SSHPrivateKey))).(pulumi.StringOutput)
+	private := pulumi.ToSecret(pulumi.String(host.PrivateKey(key))).(pulumi.StringOutput)
 	for i := range remotes {
 		if _, err := remote.NewCommand(ctx, fmt.Sprintf("trivial-remote-%d", i), &remote.CommandArgs{
 			Connection: remote.ConnectionArgs{
@@ -156,6 +163,19 @@ func kind(ctx *pulumi.Context) error {
 		}
 	}
 	return nil
+}
+
+// privateKey is the administrator's, from the settings.
+func privateKey() (string, error) {
+	var keys struct{ SSHPrivateKey string }
+	text, err := os.ReadFile(os.Getenv(platform.OverlayVariable))
+	if err == nil {
+		err = json.Unmarshal(text, &keys)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w; run make bench", platform.OverlayVariable, err)
+	}
+	return keys.SSHPrivateKey, nil
 }
 
 func number(variable string) (int, error) {
