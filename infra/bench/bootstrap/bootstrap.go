@@ -138,7 +138,7 @@ func Deploy(ctx *pulumi.Context, fleet Fleet, privateKey string) error {
 		if err != nil {
 			return err
 		}
-		peer := platform.Peer(node)
+		peer := platform.Peer(plan.Stack.Mesh, node)
 		peer.Public, peer.Connection, peer.DependsOn = pulumi.String(at.Address.String()), connection, made.Resources()
 		mesh.Hosts = append(mesh.Hosts, peer)
 	}
