@@ -37,8 +37,9 @@ const (
 	dataPath   = "/data"
 	stateFiles = "/config"
 	keysPath   = "/etc/caddy-storage"
-	// grace is what requests under way get when Caddy ends; the pod gets ten seconds more.
-	grace = 20 * time.Second
+	// leave is what readers get for their requests who have connected when Caddy is told to end: its own bound for that. grace is what requests under way get then; the pod
+	// gets ten seconds more.
+	leave, grace = 5 * time.Second, 20 * time.Second
 )
 
 // Internal is one certificate for all edge nodes.
@@ -161,7 +162,7 @@ func (a Args) Validate() error {
 
 func (a Args) options() caddy.Options {
 	o := caddy.Options{
-		HTTPPort: a.HTTPPort, HTTPSPort: a.HTTPSPort, HealthPort: healthPort, Sites: a.Sites, TrustedProxies: a.TrustedProxies, Private: a.Private, Grace: grace,
+		HTTPPort: a.HTTPPort, HTTPSPort: a.HTTPSPort, HealthPort: healthPort, Sites: a.Sites, TrustedProxies: a.TrustedProxies, Private: a.Private, Leave: leave, Grace: grace,
 		HealthPath: a.HealthPath, Reviews: a.Reviews,
 	}
 	if a.Internal != nil {
@@ -198,7 +199,7 @@ func (a Args) pod() pod.Pod {
 		Readiness: probe(2*time.Second, 2), Liveness: probe(10*time.Second, 6), Startup: probe(time.Second, 60),
 		Resources:     a.Resources,
 		Volumes:       []pod.Volume{data, {Name: "state", Path: stateFiles, Scratch: pod.MiB}},
-		Grace:         grace + 10*time.Second,
+		Grace:         leave + grace + 10*time.Second,
 		PriorityClass: a.PriorityClass,
 		// A user other than root gets no capability for ports below 1024 in a container, and a pod on the host's network cannot set the sysctl that would spare it.
 		RootBecause:  "it listens on ports 80 and 443 of the node, with no other capability than that",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/cloudflare/cloudflare-go"
@@ -236,6 +239,50 @@ func TestHTTP3(t *testing.T) {
 	defer answer.Body.Close()
 	if want := fmt.Sprintf(`h3=":%d"`, w.https); !strings.Contains(answer.Header.Get("Alt-Svc"), want) {
 		t.Errorf("Alt-Svc is %q, want %s in it", answer.Header.Get("Alt-Svc"), want)
+	}
+}
+
+// TestANodeLeavesAndCutsNobodyOff: whoever it has let in is served, on a connection of his own as on one that he keeps, and from then on it refuses.
+func TestANodeLeavesAndCutsNobodyOff(t *testing.T) {
+	w := newWorld(t)
+	w.balance()
+	w.cloudflare.Drain(rbx, true)
+	n := w.start(gra)
+	close(w.authority.opened)
+	w.serial(gra, pictures)
+	var served atomic.Int64
+	var readers sync.WaitGroup
+	for i := range 24 {
+		client := w.reader(gra, "")
+		transport := client.Transport.(*http.Transport)
+		transport.DisableKeepAlives, transport.ForceAttemptHTTP2 = i%2 == 0, i%4 < 2
+		readers.Go(func() {
+			defer transport.CloseIdleConnections()
+			for {
+				_, _, err := w.fetch(client, pictures)
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				}
+				if err != nil {
+					t.Errorf("reader %d, after %d pictures for all: %v", i, served.Load(), err)
+					return
+				}
+				served.Add(1)
+			}
+		})
+	}
+	w.wait("readers are served", func() error {
+		if served.Load() < 500 {
+			return fmt.Errorf("%d pictures", served.Load())
+		}
+		return nil
+	})
+	if err := n.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	readers.Wait()
+	if err := n.process.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

@@ -95,7 +95,7 @@ func (w *world) config(address, dir string) string {
 		w.t.Fatal(err)
 	}
 	text, err := caddy.Render(caddy.Options{
-		HTTPPort: w.http, HTTPSPort: w.https, HealthPort: 8081, HealthPath: "/edge/healthz", Grace: time.Second, TrustedProxies: []netip.Prefix{frontDoor},
+		HTTPPort: w.http, HTTPSPort: w.https, HealthPort: 8081, HealthPath: "/edge/healthz", Leave: 2 * time.Second, Grace: time.Second, TrustedProxies: []netip.Prefix{frontDoor},
 		Sites: []caddy.Site{{
 			Hosts: []string{pictures}, Paths: []string{"/v1/*"}, Upstream: "renderer-pods.render.svc.cluster.local", Fallback: "renderer.render.svc.cluster.local", Port: port,
 		}},

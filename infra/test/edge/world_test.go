@@ -245,11 +245,16 @@ func (w *world) reader(node, from string) *http.Client {
 
 // get asks a node for a name's picture and returns the body and the certificate's serial number.
 func (w *world) get(node, name string) (body, serial string, err error) {
+	return w.fetch(w.reader(node, ""), name)
+}
+
+// fetch is get by a client.
+func (w *world) fetch(client *http.Client, name string) (body, serial string, err error) {
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "https://"+name+"/v1/picture.png", http.NoBody)
 	if err != nil {
 		return "", "", err
 	}
-	response, err := w.reader(node, "").Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return "", "", err
 	}

@@ -35,7 +35,9 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// Private are query parameters whose values are kept out of the logs: those that say who a reader is.
 	Private []string
-	// Grace bounds the wait for requests under way when Caddy ends.
+	// Leave is how long Caddy serves the connections that it has when it ends, and takes no new ones: as long as a reader may take from his connection to his request.
+	Leave time.Duration
+	// Grace bounds the wait for requests under way after that.
 	Grace time.Duration
 }
 
@@ -172,6 +174,9 @@ func (o Options) Validate() error {
 	if o.HealthPath != "" && o.HealthPath[0] != '/' {
 		fail("health path %q has no leading slash", o.HealthPath)
 	}
+	if o.Leave < 0 {
+		fail("leave %s: give 0 or more", o.Leave)
+	}
 	if o.Grace < 0 {
 		fail("grace %s: give 0 or more", o.Grace)
 	}
@@ -260,7 +265,7 @@ func (o Options) config() config {
 		Logging: logging{Logs: map[string]logger{"default": {Writer: output{"stdout"}, Encoder: o.encoder(), Level: "INFO"}}},
 	}
 	c.Apps.HTTP = httpApp{
-		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, GracePeriod: duration(o.Grace), Metrics: &struct{}{},
+		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, ShutdownDelay: duration(o.Leave), GracePeriod: duration(o.Grace), Metrics: &struct{}{},
 		Servers: map[string]server{"edge": o.edge(), "health": o.health(), "redirect": o.redirect()},
 	}
 	if cert := o.Certificate; cert != nil {
@@ -322,6 +327,7 @@ func (o Options) hosts() []string {
 func (o Options) edge() server {
 	s := server{
 		Listen:            []string{":" + strconv.Itoa(o.HTTPSPort)},
+		ListenerWrappers:  leaving(),
 		ReadHeaderTimeout: duration(5 * time.Second),
 		ReadTimeout:       duration(10 * time.Second),
 		WriteTimeout:      duration(30 * time.Second),
@@ -343,6 +349,11 @@ func (o Options) edge() server {
 		s.TrustedProxies = &proxies{Source: "static", Ranges: texts(o.TrustedProxies)}
 		s.ClientIPHeaders = []string{"CF-Connecting-IP"}
 	}
+	// Who keeps a connection, as the front door does, is to have given it up when the server shuts down.
+	s.Routes = append(s.Routes, route{
+		Match:  []match{{Vars: map[string][]string{"{http.shutting_down}": {"true"}}}},
+		Handle: []any{headers{Handler: "headers", Response: responseHeaders{Deferred: true, Set: map[string][]string{"Connection": {"close"}}}}},
+	})
 	last := len(o.Sites) - 1
 	if o.HealthPath != "" {
 		s.Routes = append(s.Routes, route{
@@ -370,6 +381,9 @@ func (o Options) edge() server {
 	s.Routes = append(s.Routes, route{Handle: []any{staticResponse{Handler: "static_response", StatusCode: "404", Body: "nothing is served here\n"}}})
 	return s
 }
+
+// leaving is a module of our Caddy: at its end it refuses who comes, and lets everybody who is there make his request. TLS is spoken on what it lets in.
+func leaving() []wrapper { return []wrapper{{"leave"}, {"tls"}} }
 
 // plainHeaders are for every answer, those under a customer's own domain too.
 func plainHeaders() headers {
@@ -430,6 +444,7 @@ func (o Options) redirect() server {
 	}
 	return server{
 		Listen:            []string{":" + strconv.Itoa(o.HTTPPort)},
+		ListenerWrappers:  leaving(),
 		ReadHeaderTimeout: duration(5 * time.Second),
 		ReadTimeout:       duration(10 * time.Second),
 		WriteTimeout:      duration(10 * time.Second),

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func internal() caddy.Options {
 	return caddy.Options{
-		HTTPPort: 80, HTTPSPort: 443, HealthPort: 8081, Private: []string{"name", "reader"}, Grace: 20 * time.Second,
+		HTTPPort: 80, HTTPSPort: 443, HealthPort: 8081, Private: []string{"name", "reader"}, Leave: 5 * time.Second, Grace: 20 * time.Second,
 		Sites: []caddy.Site{{
 			Hosts: []string{"pictures.havre.test"}, Paths: []string{"/v1/*"}, Port: 8080,
 			Upstream: "renderer-pods.render.svc.cluster.local", Fallback: "renderer.render.svc.cluster.local",
@@ -96,6 +96,7 @@ func TestValidate(t *testing.T) {
 			"ACME: the storage's access key file is missing; give a bucket that all nodes share\nACME: the storage's secret key file is missing; give a bucket that all nodes share"},
 		{"permission", func(o *caddy.Options) { *o = acme(); o.ACME.Permission = "domains:8080" }, `ACME: permission "domains:8080" is not an http URL`},
 		{"health path", func(o *caddy.Options) { o.HealthPath = "healthz" }, `health path "healthz" has no leading slash`},
+		{"leave", func(o *caddy.Options) { o.Leave = -1 }, "leave -1ns: give 0 or more"},
 		{"grace", func(o *caddy.Options) { o.Grace = -1 }, "grace -1ns: give 0 or more"},
 		{"no sites", func(o *caddy.Options) { o.Sites = nil }, "sites: none given; give at least one"},
 		{"no hosts", func(o *caddy.Options) { o.Sites[0].Hosts = nil }, "site 0: no hosts given; give at least one"},

@@ -76,15 +76,17 @@ type storage struct {
 }
 
 type httpApp struct {
-	HTTPPort    int               `json:"http_port"`
-	HTTPSPort   int               `json:"https_port"`
-	GracePeriod duration          `json:"grace_period"`
-	Metrics     *struct{}         `json:"metrics"`
-	Servers     map[string]server `json:"servers"`
+	HTTPPort      int               `json:"http_port"`
+	HTTPSPort     int               `json:"https_port"`
+	ShutdownDelay duration          `json:"shutdown_delay,omitempty"`
+	GracePeriod   duration          `json:"grace_period"`
+	Metrics       *struct{}         `json:"metrics"`
+	Servers       map[string]server `json:"servers"`
 }
 
 type server struct {
 	Listen                []string           `json:"listen"`
+	ListenerWrappers      []wrapper          `json:"listener_wrappers,omitempty"`
 	ReadTimeout           duration           `json:"read_timeout"`
 	ReadHeaderTimeout     duration           `json:"read_header_timeout"`
 	WriteTimeout          duration           `json:"write_timeout"`
@@ -98,6 +100,10 @@ type server struct {
 	ClientIPHeaders       []string           `json:"client_ip_headers,omitempty"`
 	Logs                  *struct{}          `json:"logs,omitempty"`
 	Protocols             []string           `json:"protocols"`
+}
+
+type wrapper struct {
+	Wrapper string `json:"wrapper"`
 }
 
 type errorRoutes struct {
@@ -130,6 +136,7 @@ type match struct {
 	Method []string `json:"method,omitempty"`
 	Path   []string `json:"path,omitempty"`
 
+	Vars         map[string][]string     `json:"vars,omitempty"`
 	HeaderRegexp map[string]headerRegexp `json:"header_regexp,omitempty"`
 }
 
