@@ -86,44 +86,57 @@ func (r *Run) write(ctx context.Context, path string) error {
 	return r.api.apply(ctx, path, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name}})
 }
 
-// rotation is a kind of key that can be replaced while everything runs.
-type rotation struct {
-	what string
-	// difference asks for another key. done says what is missing until only the new one is in use, and helps that on its way.
-	difference func(stack stacks.Stack) string
-	done       func(ctx context.Context, r *Run, stack stacks.Stack) string
-	// back is done after the description is the checkout's own again: a rotation too.
-	back func(ctx context.Context, r *Run, stack stacks.Stack) string
+// keys are what a stack wants of keys: the generation of Secrets' in etcd, and those of every host's in the mesh, the one in use first.
+type keys struct {
+	secrets int
+	mesh    []int
 }
 
-// rotations are those that the drill goes through, in their order. The keys of the mesh take two runs, and are not among them yet.
-func rotations() []rotation { return []rotation{secretsKey()} }
+// keysOf are those of a description.
+func keysOf(stack stacks.Stack) keys {
+	if len(stack.Mesh.Keys) == 0 {
+		return keys{stack.Cluster.SecretsKey, []int{1}}
+	}
+	return keys{stack.Cluster.SecretsKey, stack.Mesh.Keys}
+}
 
-// secretsKey is the key that Secrets are encrypted with in etcd.
-func secretsKey() rotation {
-	only := func(generation int) func(context.Context, *Run, stacks.Stack) string {
-		return func(ctx context.Context, r *Run, stack stacks.Stack) string {
-			if err := r.controlPlane(ctx, round); err != nil {
-				return err.Error()
-			}
-			var secret struct{ Data struct{ Ring []byte } }
-			if err := r.api.get(ctx, "/api/v1/namespaces/kube-system/secrets/secrets-at-rest", &secret); err != nil {
-				return err.Error()
-			}
-			want := fmt.Sprintf("k%d", stack.Cluster.SecretsKey+generation)
-			if names := keyNames(string(secret.Data.Ring)); strings.Join(names, " ") != want {
-				return fmt.Sprintf("the keys are %s, wanted %s alone", strings.Join(names, " "), want)
-			}
-			return ""
+// differences ask for them.
+func (k keys) differences() string {
+	mesh := strings.ReplaceAll(strings.Trim(fmt.Sprint(k.mesh), "[]"), " ", ", ")
+	return fmt.Sprintf(`{Path: "Cluster.SecretsKey", Why: "a drill", Apply: func(s *Stack) { s.Cluster.SecretsKey = %d }},
+{Path: "Mesh.Keys", Why: "a drill", Apply: func(s *Stack) { s.Mesh.Keys = []int{%s} }},
+`, k.secrets, mesh)
+}
+
+// secretsKeyIs helps the control plane on, and says what is missing until only that key of Secrets is in use.
+func (r *Run) secretsKeyIs(generation int) func(ctx context.Context) string {
+	return func(ctx context.Context) string {
+		if err := r.controlPlane(ctx, round); err != nil {
+			return err.Error()
 		}
+		var secret struct{ Data struct{ Ring []byte } }
+		if err := r.api.get(ctx, "/api/v1/namespaces/kube-system/secrets/secrets-at-rest", &secret); err != nil {
+			return err.Error()
+		}
+		want := fmt.Sprintf("k%d", generation)
+		if names := keyNames(string(secret.Data.Ring)); strings.Join(names, " ") != want {
+			return fmt.Sprintf("the keys are %s, wanted %s alone", strings.Join(names, " "), want)
+		}
+		return ""
 	}
-	return rotation{
-		what: "the key of Secrets in etcd",
-		difference: func(stack stacks.Stack) string {
-			return fmt.Sprintf("{Path: %q, Why: %q, Apply: func(s *Stack) { s.Cluster.SecretsKey = %d }},\n", "Cluster.SecretsKey", "a drill", stack.Cluster.SecretsKey+1)
-		},
-		done: only(1), back: only(0),
+}
+
+// meshKeys are the public keys that the hosts of the mesh use, by name.
+func (r *Run) meshKeys(ctx context.Context) (map[string]string, error) {
+	used := map[string]string{}
+	for _, n := range r.plan.Members {
+		out, err := r.on(ctx, n.Name, "wg show wg0 public-key")
+		if err != nil {
+			return nil, err
+		}
+		used[n.Name] = strings.TrimSpace(out)
 	}
+	return used, nil
 }
 
 // keyNames are the names of a ring's keys, the one that is written with first; "identity" where something may lie in clear.
@@ -137,41 +150,53 @@ func keyNames(ring string) []string {
 	return names
 }
 
-// keysPatience bounds one rotation: every step of it waits until all API servers have read the one before, which they do once a minute.
+// keysPatience bounds the rotation of Secrets' key: every step of it waits until all API servers have read the one before, which they do once a minute.
 const keysPatience = 15 * time.Minute
 
-// rotateKeys goes through the rotations, under traffic.
+// rotateKeys replaces every key that can be, under traffic.
 func rotateKeys() Drill {
 	return Drill{
-		Name: "rotate-keys", What: "the key of Secrets in etcd is rotated by a change of the stack: a new one is taken into use, the old one goes",
+		Name: "rotate-keys", What: "all keys are rotated by changes of the stack: each host's in the mesh, in two runs, and that of Secrets in etcd; new ones are taken into use, old ones go",
 		Bound: Bound{Planned: true, Quorum: true},
 		Do: func(ctx context.Context, r *Run) error {
-			r.broke()
-			var wanted change
-			for _, k := range rotations() {
-				wanted.differences += k.difference(r.plan.Stack)
-			}
-			if err := r.up(ctx, "new keys are wanted", wanted); err != nil {
+			before, err := r.meshKeys(ctx)
+			if err != nil {
 				return err
 			}
-			for _, k := range rotations() {
-				if err := until(ctx, keysPatience, k.what, func(ctx context.Context) string { return k.done(ctx, r, r.plan.Stack) }); err != nil {
-					return err
-				}
-				r.step("%s is another, and the old one is gone", k.what)
+			r.broke()
+			wanted := keysOf(r.plan.Stack)
+			last := wanted.mesh[len(wanted.mesh)-1]
+			wanted.secrets++
+			wanted.mesh = []int{last, last + 1}
+			if err := r.up(ctx, "another key of Secrets is wanted, and the mesh is told of each host's next one", change{differences: wanted.differences()}); err != nil {
+				return err
 			}
+			wanted.mesh = []int{last + 1}
+			if err := r.up(ctx, "each host is to use its next one", change{differences: wanted.differences()}); err != nil {
+				return err
+			}
+			now, err := r.meshKeys(ctx)
+			if err != nil {
+				return err
+			}
+			for name, key := range now {
+				if key == before[name] {
+					return fmt.Errorf("%s uses the same key of the mesh as before", name)
+				}
+			}
+			r.step("each host has another key in the mesh")
+			if err := until(ctx, keysPatience, "the key of Secrets in etcd", r.secretsKeyIs(wanted.secrets)); err != nil {
+				return err
+			}
+			r.step("the key of Secrets in etcd is another, and the old one is gone")
 			return r.recover(ctx)
 		},
+		// A generation that is behind is not told of beforehand, so connections over the mesh are made anew on the way back.
 		Undo: func(ctx context.Context, r *Run) error {
 			if err := r.restore(ctx); err != nil {
 				return err
 			}
-			for _, k := range rotations() {
-				if err := until(ctx, keysPatience, k.what, func(ctx context.Context) string { return k.back(ctx, r, r.plan.Stack) }); err != nil {
-					return err
-				}
-			}
-			return nil
+			return until(ctx, keysPatience, "the key of Secrets in etcd", r.secretsKeyIs(r.plan.Stack.Cluster.SecretsKey))
 		},
 	}
 }

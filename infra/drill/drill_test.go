@@ -191,10 +191,9 @@ func TestDescriptionsAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	var keys string
-	for _, k := range rotations() {
-		keys += k.difference(local)
-	}
+	next := keysOf(local)
+	next.secrets++
+	next.mesh = append(next.mesh, next.mesh[len(next.mesh)-1]+1)
 	cases := []struct{ change, want string }{
 		{add + retired(old.Name), others + " rbx-control-2"},
 		{add + retired(name), "rbx-control-1 " + others},
@@ -206,9 +205,9 @@ func TestDescriptionsAreTaken(t *testing.T) {
 	choice, want := "switch Drilled {\n", ""
 	for i, c := range cases {
 		choice += fmt.Sprintf("case %d:\n%s", i, c.change)
-		want += c.want + ", key 2\n"
+		want += c.want + ", key 2 [1 2]\n"
 	}
-	edited, err := edit(string(text), change{nodes: choice + "}\n", differences: keys})
+	edited, err := edit(string(text), change{nodes: choice + "}\n", differences: next.differences()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +265,7 @@ func main() {
 			}
 			names = append(names, name)
 		}
-		fmt.Println(strings.Join(names, " ")+",", "key", plan.Stack.Cluster.SecretsKey)
+		fmt.Println(strings.Join(names, " ")+",", "key", plan.Stack.Cluster.SecretsKey, plan.Stack.Mesh.Keys)
 	}
 }
 `
