@@ -159,7 +159,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, err
 	}
 
-	// All others at the same time. The preparation of a control-plane node brings it to another version, and no kubelet may be ahead of any of them; where nothing is there yet, all have
+	// All others at the same time. The preparation of a control-plane node brings it to another version, and no kubelet may be ahead of any of them; where nothing is
+	// there yet, all have
 	// long been prepared when the first is in.
 	for _, n := range nodes {
 		if n == first {
@@ -229,7 +230,8 @@ func (n *node) command(ctx *pulumi.Context, role string, args host.CommandArgs, 
 	return command, nil
 }
 
-// invite makes the node's invitation on another node, once: other code is no reason for another token. The node's host key goes in, so that a host that was installed again gets a new one: tokens are good
+// invite makes the node's invitation on another node, once: other code is no reason for another token. The node's host key goes in, so that a host that was
+// installed again gets a new one: tokens are good
 // for a day only.
 func (n *node) invite(ctx *pulumi.Context, on *node, founder bool, after pulumi.Resource) (*host.Command, error) {
 	return n.command(ctx, "invitation", host.CommandArgs{
@@ -243,7 +245,8 @@ func (n *node) invite(ctx *pulumi.Context, on *node, founder bool, after pulumi.
 	}, after)
 }
 
-// enter joins the node, or founds the cluster, once: a node that is in does not join again because the code has changed. An update never founds: on a node that was in, it would make a second cluster beside the first.
+// enter joins the node, or founds the cluster, once: a node that is in does not join again because the code has changed. An update never founds: on a node that was
+// in, it would make a second cluster beside the first.
 func (n *node) enter(ctx *pulumi.Context, invitation pulumi.StringInput, found bool, after ...pulumi.Resource) (err error) {
 	args := host.CommandArgs{
 		Connection: n.args.Connection,

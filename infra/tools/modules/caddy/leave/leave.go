@@ -147,7 +147,8 @@ func (l *listener) leave(settled time.Duration) error {
 	return errors.Join(err, l.closeUnder())
 }
 
-// refuse makes the kernel drop segments that begin a connection; a socket of Multipath TCP, which Go's listeners are unless told otherwise, cannot. A program on a listening socket sees a segment from its TCP header on; the flags are its 14th byte.
+// refuse makes the kernel drop segments that begin a connection; a socket of Multipath TCP, which Go's listeners are unless told otherwise, cannot. A program on a
+// listening socket sees a segment from its TCP header on; the flags are its 14th byte.
 func (l *listener) refuse() error {
 	const syn, flags = 0x02, 13
 	program := []unix.SockFilter{
